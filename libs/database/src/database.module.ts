@@ -1,0 +1,40 @@
+// The module that an application imports.
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { DatabaseCoreModule } from './database-core.module.js';
+import { EXTRAS } from './database.module-definition.js';
+import type { ASYNC_OPTIONS_TYPE, DatabaseModuleExtras } from './database.module-definition.js';
+import type { DatabaseModuleOptions } from './database.options.js';
+import { databaseProviders } from './database.providers.js';
+
+/** Options of `forRootAsync`: extras beside `useFactory`, `useClass` or `useExisting`. */
+export type DatabaseModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+
+/** Pools, services, health and endpoints of one database. Import it once a database. */
+@Module({})
+export class DatabaseModule {
+  /**
+   * Registers an instance whose options are known.
+   * @throws ConfigurationError at the start of the application, with every wrong option.
+   */
+  static forRoot(options: DatabaseModuleOptions = {}): DynamicModule {
+    return DatabaseModule.around(DatabaseCoreModule.forRoot(options), options);
+  }
+
+  /** Registers an instance whose options are made by the application. */
+  static forRootAsync(options: DatabaseModuleAsyncOptions): DynamicModule {
+    return DatabaseModule.around(DatabaseCoreModule.forRootAsync(options), options);
+  }
+
+  private static around(core: DynamicModule, extras: DatabaseModuleExtras): DynamicModule {
+    const { name = EXTRAS.name, isGlobal = EXTRAS.isGlobal } = extras;
+    const providers = databaseProviders(name);
+    return {
+      module: DatabaseModule,
+      global: isGlobal,
+      imports: [core],
+      providers,
+      exports: providers.map(({ provide }) => provide),
+    };
+  }
+}

@@ -1,0 +1,192 @@
+// What an application injects: opens the trip of each call, inside the transaction it is called in.
+import type { Readable } from 'node:stream';
+import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/errors.js';
+import { copyIn, copyOut } from './database.copy.js';
+import type { CopyOptions, CopySource } from './database.copy.js';
+import type { DatabaseCore, DatabaseStatus } from './database.core.js';
+import { readCursor, STREAM_DEFAULTS } from './database.cursor.js';
+import type { StreamOptions } from './database.cursor.js';
+import type { QueryOptions, QueryResult, Statement } from './query/query.js';
+import type { TripRequest } from './query/trip.js';
+import { Session } from './transaction/transaction.js';
+import type { Transaction } from './transaction/transaction.js';
+import type { TransactionOptions } from './transaction/transaction.options.js';
+
+function toStatement(
+  statement: string | Statement,
+  values: readonly unknown[] | undefined,
+  options: QueryOptions,
+): Statement {
+  return typeof statement === 'string'
+    ? { text: statement, values, name: options.name }
+    : statement;
+}
+
+/** The rows of the last statement of a text; `pg` gives an array for several. */
+function lastResult<Row>(result: unknown): QueryResult<Row> {
+  return (Array.isArray(result) ? result.at(-1) : result) as QueryResult<Row>;
+}
+
+/**
+ * Runs statements on PostgreSQL. Every promise settles by its deadline. Inside {@link transaction} and
+ * {@link session} all methods use the connection of that callback, wherever they are called from.
+ */
+export class DatabaseService {
+  constructor(private readonly core: DatabaseCore) {}
+
+  /** Name of the instance of the module. */
+  get name(): string {
+    return this.core.options.name;
+  }
+
+  /**
+   * Runs a statement on the primary. Of a text with several statements (without values) the last result counts.
+   * @throws QueryError and its kin for what the server refuses; QueryTimeoutError, QueryAbortedError,
+   * PoolTimeoutError, PoolOverloadedError, CircuitOpenError, ConnectionError, ParameterError, ShutdownError.
+   */
+  async query<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+    options: QueryOptions = {},
+  ): Promise<QueryResult<Row>> {
+    const parcel = toStatement(statement, values, options);
+    const repeatable = options.idempotent ?? false;
+    return lastResult(await this.send(parcel, options, { intent: 'write', repeatable }));
+  }
+
+  /**
+   * Runs a statement that only reads, on a replica where `consistency` allows, and again after a lost
+   * connection where it may. A function that is not built in is not known to be harmless: such a statement
+   * is not repeated, unless `idempotent` says so.
+   * @throws ReadOnlyError for a statement that writes, before it is sent; else what {@link query} throws.
+   */
+  async read<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+    options: QueryOptions = {},
+  ): Promise<Row[]> {
+    const parcel = toStatement(statement, values, options);
+    const { kind, because } = this.core.classifier.classify(parcel.text);
+    if (kind === 'write') {
+      const message = `read() takes statements that only read, and this one has ${because}. Use query().`;
+      throw new ReadOnlyError(message, { sqlState: '25006', safeToRetry: true });
+    }
+    const repeatable = options.idempotent ?? kind === 'pure';
+    return lastResult<Row>(await this.send(parcel, options, { intent: 'read', repeatable })).rows;
+  }
+
+  /**
+   * The one row of a read.
+   * @throws NotFoundRowError without a row, TooManyRowsError with more; else what {@link read} throws.
+   */
+  async one<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<Row> {
+    const row = await this.maybeOne<Row>(statement, values, options);
+    if (row === undefined)
+      throw new NotFoundRowError('one() found no row. Use maybeOne() where that is fine.');
+    return row;
+  }
+
+  /**
+   * The row of a read, or undefined.
+   * @throws TooManyRowsError with more than one; else what {@link read} throws.
+   */
+  async maybeOne<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<Row | undefined> {
+    const rows = await this.read<Row>(statement, values, options);
+    if (rows.length > 1) {
+      throw new TooManyRowsError(
+        `Expected one row and found ${rows.length}. Narrow the condition, or use read().`,
+        rows.length,
+      );
+    }
+    return rows[0];
+  }
+
+  /**
+   * Runs `work` in a transaction: COMMIT when it resolves, ROLLBACK when it rejects. After 40001, 40P01 or
+   * a connection lost before COMMIT the whole of it runs again: keep other effects for `tx.afterCommit()`.
+   * @throws what `work` throws; InDoubtError when the connection is lost during COMMIT; UsageError.
+   */
+  transaction<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    return this.core.runner.run(work, options);
+  }
+
+  /** Runs `work` on one connection, for advisory locks, temporary tables, SET; all of it is taken back afterwards. */
+  session<T>(
+    work: (session: Session) => Promise<T>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<T> {
+    return this.core.runner.session(work, options);
+  }
+
+  /**
+   * Rows of a SELECT, one by one, at the pace of the reader, from one snapshot. Holds a connection until
+   * the loop ends, by `break` too.
+   */
+  async *stream<Row = Record<string, unknown>>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: StreamOptions = {},
+  ): AsyncGenerator<Row> {
+    const { ambient, desk, runner } = this.core;
+    const batchSize = options.batchSize ?? STREAM_DEFAULTS.batchSize;
+    const timeoutMs = options.timeoutMs ?? STREAM_DEFAULTS.timeoutMs;
+    const { scope } = ambient;
+    if (scope !== undefined && scope.kind !== 'session') {
+      yield* readCursor<Row>(new Session(scope, ambient, desk), text, values, batchSize);
+      return;
+    }
+    const opened = await runner.open({ timeoutMs, signal: options.signal });
+    try {
+      yield* readCursor<Row>(opened.session, text, values, batchSize);
+    } finally {
+      await opened.close();
+    }
+  }
+
+  /**
+   * Stores rows by COPY: `target` is a table, or a whole `COPY ... FROM STDIN`. All or nothing.
+   * @returns the number of rows stored.
+   */
+  copyFrom(target: string, source: CopySource, options: CopyOptions = {}): Promise<number> {
+    return copyIn(this.core.desk, this.core.ambient.scope, target, source, options);
+  }
+
+  /** Streams what `COPY (SELECT ...) TO STDOUT` gives; an error comes as the stream's 'error'. */
+  copyTo(text: string): Readable {
+    return copyOut(this.core.desk, this.core.ambient.scope, text);
+  }
+
+  /** Nodes, pools and circuits as they are now; touches no server. */
+  status(): DatabaseStatus {
+    return this.core.status();
+  }
+
+  private send(
+    statement: Statement,
+    options: QueryOptions,
+    how: Pick<TripRequest, 'intent' | 'repeatable'>,
+  ): Promise<unknown> {
+    return this.core.desk.send({
+      statement,
+      intent: how.intent,
+      wants: 'result',
+      repeatable: how.repeatable,
+      consistency: options.consistency,
+      maxLagMs: options.maxLagMs,
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+      pinned: this.core.ambient.scope,
+    });
+  }
+}

@@ -1,0 +1,50 @@
+// The port to a PostgreSQL driver: what the upper floors may ask of a connection.
+import type { Readable, Writable } from 'node:stream';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Statement } from '../query/query.js';
+import type { ConnectionTarget } from './target.js';
+
+/** Where the server says the session stands: outside a transaction, inside one, inside a failed one. */
+export type TransactionStatus = 'idle' | 'open' | 'failed' | 'unknown';
+
+/** Gets the answer to one statement, exactly once, after the server is ready for the next one. */
+export interface Reply {
+  replied(error: DatabaseError | undefined, result: unknown): void;
+}
+
+/** One session on a server. Runs one statement at a time. Its errors are already translated. */
+export interface Connection {
+  readonly backendPid: number;
+  readonly transactionStatus: TransactionStatus;
+  /** False once the socket is gone, or the protocol is in a state that nobody knows. */
+  readonly isUsable: boolean;
+  /** Called once when the connection is lost or closed. */
+  onClosed: ((reason: string) => void) | undefined;
+  execute(statement: Statement, reply: Reply): void;
+  /**
+   * Asks the server to cancel what runs. Resolves when the server has closed the cancel socket:
+   * until then the request may still hit the next statement.
+   */
+  cancel(timeoutMs: number): Promise<void>;
+  /**
+   * Runs `COPY ... FROM STDIN` and resolves with the rows when the server is ready again. When the source
+   * fails midway nothing is stored, and the connection is given up.
+   */
+  copyIn(text: string, source: Readable): Promise<number>;
+  /** Runs `COPY ... TO STDOUT` into `sink`, at the pace of `sink`; resolves with the rows. */
+  copyOut(text: string, sink: Writable): Promise<number>;
+  /** Runs a `pg` submittable as it is; for other libraries' cursors and streams. */
+  submit(submittable: unknown): unknown;
+  /** Notifications and notices of the session; for other libraries' clients. */
+  listen(event: 'notification' | 'notice', listener: (message: never) => void): () => void;
+  /** Says goodbye; destroys the socket when that takes longer than `timeoutMs`. */
+  end(timeoutMs: number): Promise<void>;
+  /** Drops the socket at once. */
+  destroy(): void;
+}
+
+/** Opens connections. */
+export interface Driver {
+  /** @throws ConnectionError, whose `transient` tells whether asking again may help. */
+  connect(target: ConnectionTarget, timeoutMs: number): Promise<Connection>;
+}

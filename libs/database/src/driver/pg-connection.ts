@@ -1,0 +1,166 @@
+// One session on a server, by `pg.Client`.
+import type { EventEmitter } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ConnectionOptions } from 'node:tls';
+import type { Client, QueryConfig, Submittable } from 'pg';
+import copyStreams from 'pg-copy-streams';
+import { systemClock } from '../kernel/clock.js';
+import { ConnectionError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Statement } from '../query/query.js';
+import type { Connection, Reply, TransactionStatus } from './driver.js';
+import { prepareParameters } from './parameters.js';
+import { sendCancel } from './pg-cancel.js';
+import { partsOf, wireOf } from './pg-wire.js';
+import { translateCopyError, translateQueryError } from './sqlstate.js';
+
+const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
+
+function toQueryConfig(statement: Statement): QueryConfig {
+  const { text, name, values } = statement;
+  return {
+    text,
+    ...(name === undefined ? {} : { name }),
+    ...(values === undefined || values.length === 0 ? {} : { values: prepareParameters(values) }),
+    ...(statement.rowMode === 'array' ? { rowMode: 'array' } : {}),
+  };
+}
+
+/** Where the session's server is, for a CancelRequest. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: ConnectionOptions | false;
+}
+
+/** Wraps a client for its whole life: it never has an 'error' event without a listener. */
+export class PgConnection implements Connection {
+  onClosed: ((reason: string) => void) | undefined;
+  private closed = false;
+  /** The statement under way; it gets its reply when the server is ready for the next one. */
+  private reply: Reply | undefined;
+  private failure: DatabaseError | undefined;
+
+  constructor(
+    private readonly client: Client,
+    private readonly address: Address,
+  ) {
+    client.on('error', (error) => this.lost(error.message));
+    client.on('end', () => this.lost('the server closed the connection'));
+    // `pg` reports an error before the server is ready; 'drain' comes with its ReadyForQuery.
+    client.on('drain', () => this.failedReplyIsDue());
+  }
+
+  get backendPid(): number {
+    return partsOf(this.client).processID ?? 0;
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return STATUS[partsOf(this.client).getTransactionStatus() ?? ''] ?? 'unknown';
+  }
+
+  get isUsable(): boolean {
+    return !this.closed;
+  }
+
+  execute(statement: Statement, reply: Reply): void {
+    let config: QueryConfig;
+    try {
+      config = toQueryConfig(statement);
+    } catch (error) {
+      reply.replied(error as DatabaseError, undefined);
+      return;
+    }
+    this.reply = reply;
+    // Typed as in @types/pg: the callback gets undefined instead of an error.
+    this.client.query(config, (error: Error | undefined | null, result: unknown) => {
+      if (error === undefined || error === null) this.settle(undefined, result);
+      else this.failed(translateQueryError(error));
+    });
+  }
+
+  async cancel(timeoutMs: number): Promise<void> {
+    const { processID, secretKey } = partsOf(this.client);
+    if (this.closed || processID === null || secretKey === null) return;
+    // The address of this very socket: a name may resolve to another server by now.
+    const { remoteAddress } = wireOf(this.client).stream;
+    const host = remoteAddress ?? this.address.host;
+    await sendCancel({ ...this.address, host, processId: processID, secretKey }, timeoutMs);
+  }
+
+  copyIn(text: string, source: Readable): Promise<number> {
+    const sink = this.client.query(copyStreams.from(text));
+    return this.copied(pipeline(source, sink), () => sink.rowCount);
+  }
+
+  copyOut(text: string, sink: Writable): Promise<number> {
+    const source = this.client.query(copyStreams.to(text));
+    return this.copied(pipeline(source, sink), () => source.rowCount);
+  }
+
+  submit(submittable: unknown): unknown {
+    return this.client.query(submittable as Submittable);
+  }
+
+  listen(event: 'notification' | 'notice', listener: (message: never) => void): () => void {
+    const target: EventEmitter = this.client;
+    const received = listener as (message: unknown) => void;
+    target.on(event, received);
+    return () => void target.off(event, received);
+  }
+
+  async end(timeoutMs: number): Promise<void> {
+    if (this.closed) return;
+    const timer = systemClock.schedule(() => this.destroy(), timeoutMs, { keepsProcess: true });
+    await this.client.end();
+    timer.cancel();
+  }
+
+  destroy(): void {
+    wireOf(this.client).stream.destroy();
+    this.lost('the connection was destroyed');
+  }
+
+  /** After a failure midway nobody knows what the protocol waits for: the connection is given up. */
+  private async copied(copying: Promise<void>, rowCount: () => number): Promise<number> {
+    const ready = new Promise<void>((resolve) => {
+      this.client.once('drain', resolve);
+      this.client.once('end', resolve);
+    });
+    try {
+      await copying;
+    } catch (error) {
+      this.destroy();
+      throw translateCopyError(error);
+    }
+    await ready;
+    return rowCount();
+  }
+
+  private failed(error: DatabaseError): void {
+    this.failure = error;
+    if (error instanceof ConnectionError) this.lost(error.message);
+  }
+
+  private failedReplyIsDue(): void {
+    if (this.failure !== undefined) this.settle(this.failure, undefined);
+  }
+
+  private settle(error: DatabaseError | undefined, result: unknown): void {
+    const { reply } = this;
+    this.reply = undefined;
+    this.failure = undefined;
+    reply?.replied(error, result);
+  }
+
+  private lost(reason: string): void {
+    if (this.closed) return;
+    this.closed = true;
+    // An error that waited for ReadyForQuery is still the best account of what happened.
+    if (this.reply !== undefined) {
+      this.settle(this.failure ?? translateQueryError(new Error(reason)), undefined);
+    }
+    this.onClosed?.(reason);
+  }
+}

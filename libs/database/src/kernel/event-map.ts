@@ -1,0 +1,109 @@
+// The house's vocabulary: every event and its payload, as plain facts, a sentence each.
+
+/** How a query ended. */
+export type QueryOutcome = 'ok' | 'error' | 'timeout' | 'aborted' | 'refused';
+
+/** Everything worth knowing about one finished query. Emitted exactly once per query. */
+export interface QueryRecord {
+  /** Name of the instance of the module. */
+  readonly instance: string;
+  /** Name of the node that answered last; undefined when none was reached. */
+  readonly node: string | undefined;
+  readonly intent: 'read' | 'write';
+  readonly text: string;
+  /** True when it ran on the connection of a transaction or session. */
+  readonly pinned: boolean;
+  /** From the call to its end, in ms. */
+  readonly durationMs: number;
+  /** Time in the pool's queue, all attempts together, in ms. */
+  readonly waitMs: number;
+  /** Time on the wire and in the server, last attempt, in ms. */
+  readonly serverMs: number;
+  readonly attempts: number;
+  readonly rowCount: number;
+  readonly outcome: QueryOutcome;
+  readonly errorCode: string | undefined;
+  readonly sqlState: string | undefined;
+  /** Wall time of the end, in ms since 1970. */
+  readonly endedAtMs: number;
+}
+
+/** Facts about a borrowed connection. */
+export interface LeaseFacts {
+  readonly node: string;
+  readonly backendPid: number;
+  readonly heldMs: number;
+  /** The last statement that ran on it. */
+  readonly lastText: string | undefined;
+  /** Where it was borrowed. */
+  readonly borrowedAt: string | undefined;
+}
+
+/** Every event of the library. */
+export interface EventMap {
+  /** A query has ended. */
+  'query:done': QueryRecord;
+  /** A connection was opened. */
+  'connection:opened': {
+    readonly node: string;
+    readonly backendPid: number;
+    readonly tookMs: number;
+  };
+  /** A connection could not be opened. */
+  'connection:failed': { readonly node: string; readonly error: Error };
+  /** A connection was closed, by us or by the other side. */
+  'connection:closed': {
+    readonly node: string;
+    readonly backendPid: number;
+    readonly reason: string;
+  };
+  /** The first connection to a node stands. */
+  'node:connected': { readonly node: string; readonly role: string };
+  /** A node that was reachable no longer is. */
+  'node:disconnected': { readonly node: string; readonly error: Error };
+  /** A node came back. */
+  'node:reconnected': { readonly node: string; readonly downMs: number };
+  /** A try to reach a lost node failed. */
+  'node:reconnect-failed': {
+    readonly node: string;
+    readonly attempt: number;
+    readonly error: Error;
+  };
+  /** A node changed its role. */
+  'node:role-changed': { readonly node: string; readonly from: string; readonly to: string };
+  /** A lease is held longer than `pool.leakDetectionMs`. */
+  'lease:leaked': LeaseFacts;
+  /** A lease that was reported as leaked came back after all. */
+  'lease:returned-late': LeaseFacts;
+  /** A lease came back inside a transaction; it was rolled back before anybody else got it. */
+  'lease:dirty': LeaseFacts;
+  /** More than 80 % of the pool is leased. */
+  'pool:saturated': { readonly node: string; readonly leased: number; readonly max: number };
+  /** The pool is no longer saturated. */
+  'pool:relieved': { readonly node: string; readonly leased: number; readonly max: number };
+  /** A pool has closed; these are its final figures. */
+  'pool:closed': {
+    readonly node: string;
+    readonly tookMs: number;
+    readonly cancelled: number;
+    readonly destroyed: number;
+  };
+  /** A circuit refuses calls from now on. */
+  'circuit:opened': { readonly node: string; readonly openMs: number; readonly error: Error };
+  /** A circuit lets probes through. */
+  'circuit:half-opened': { readonly node: string };
+  /** A circuit is back to normal. */
+  'circuit:closed': { readonly node: string };
+  /** A transaction is run again after 40001 or 40P01. */
+  'transaction:retried': {
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly error: Error;
+  };
+  /** A hook after COMMIT or ROLLBACK failed; the outcome of the transaction stands. */
+  'transaction:hook-failed': { readonly error: unknown };
+  /** Background work failed; it is tried again at its next turn. */
+  'work:failed': { readonly work: string; readonly error: unknown };
+  /** A listener of an event threw. */
+  'listener:failed': { readonly event: string; readonly error: unknown };
+}

@@ -1,0 +1,86 @@
+// Opens a pool's connections: a few at a time, with a growing pause after failures.
+import type { Clock, Timer } from '../kernel/clock.js';
+import type { ConnectionError } from '../kernel/errors.js';
+import type { Events } from '../kernel/events.js';
+import type { Connection } from '../driver/driver.js';
+import type { PoolOptions } from './pool.options.js';
+
+/** What a connector works with. */
+export interface ConnectorParts {
+  readonly node: string;
+  readonly options: PoolOptions;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly connect: () => Promise<Connection>;
+}
+
+/** Whom it tells. */
+export interface ConnectorEars {
+  opened(connection: Connection): void;
+  failed(error: ConnectionError): void;
+}
+
+const PAUSE_MS = { initial: 100, max: 1_000 };
+
+/** Opens connections and counts failures. */
+export class Connector {
+  connecting = 0;
+  /** Failures from the start of the process. */
+  failures = 0;
+  /** Why the last attempt failed; undefined after a success. */
+  lastError: ConnectionError | undefined;
+  private failuresInARow = 0;
+  private pause: Timer | undefined;
+  private isStopped = false;
+
+  constructor(
+    private readonly parts: ConnectorParts,
+    private readonly ears: ConnectorEars,
+  ) {}
+
+  /** Begins to open `wanted` connections, as far as `maxConnecting` allows. */
+  open(wanted: number): void {
+    const room = this.parts.options.maxConnecting - this.connecting;
+    for (let n = Math.min(wanted, room); n > 0; n--) void this.openOne();
+  }
+
+  /** Calls back after a pause that grows with the failures in a row; one pause at a time. */
+  retryLater(retry: () => void): void {
+    if (this.isStopped || this.pause !== undefined) return;
+    const grownMs = PAUSE_MS.initial * 2 ** Math.min(this.failuresInARow, 10);
+    const delayMs = Math.min(PAUSE_MS.max, grownMs) * (0.5 + Math.random() * 0.5);
+    this.pause = this.parts.clock.schedule(() => {
+      this.pause = undefined;
+      retry();
+    }, delayMs);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.pause?.cancel();
+  }
+
+  private async openOne(): Promise<void> {
+    const { node, clock, events } = this.parts;
+    const startedAtMs = clock.monotonicMs();
+    this.connecting++;
+    let connection: Connection;
+    try {
+      connection = await this.parts.connect();
+    } catch (error) {
+      this.connecting--;
+      this.failures++;
+      this.failuresInARow++;
+      this.lastError = error as ConnectionError;
+      events.emit('connection:failed', { node, error: this.lastError });
+      this.ears.failed(this.lastError);
+      return;
+    }
+    this.connecting--;
+    this.failuresInARow = 0;
+    this.lastError = undefined;
+    const tookMs = clock.monotonicMs() - startedAtMs;
+    events.emit('connection:opened', { node, backendPid: connection.backendPid, tookMs });
+    this.ears.opened(connection);
+  }
+}

@@ -1,0 +1,70 @@
+// How many connections a node has, how long they live, and how long anybody waits for one.
+import type { Checks } from '../kernel/option-checks.js';
+
+/** The pool of one node. */
+export interface PoolOptions {
+  /** Most connections at a time. @default 20 */
+  readonly max: number;
+  /** Connections kept open and warm, even when nobody asks. @default 2, or `max` when that is less */
+  readonly min: number;
+  /** Longest wait for a free connection before PoolTimeoutError, in ms. @default 5000 */
+  readonly acquireTimeoutMs: number;
+  /** Longest time to open a connection, TLS and authentication included, in ms. @default 2000 */
+  readonly connectTimeoutMs: number;
+  /** Longest time of one statement on the server before it is cancelled, in ms. @default 5000 */
+  readonly statementTimeoutMs: number;
+  /** Connections above `min` are closed after this time without work, in ms. @default 30000 */
+  readonly idleTimeoutMs: number;
+  /** Connections are replaced at this age, less up to 10 % at random, in ms; 0 means never. @default 1800000 */
+  readonly maxLifetimeMs: number;
+  /** A connection that rested longer is asked whether it lives before it is given out, in ms. @default 1000 */
+  readonly validateAfterIdleMs: number;
+  /** A lease held longer is reported with the stack of its borrower, in ms; 0 means never. @default 60000 */
+  readonly leakDetectionMs: number;
+  /** Callers that may wait at a time; the next one gets PoolOverloadedError at once. @default 2000 */
+  readonly maxWaiting: number;
+  /** Connections that are opened at the same time. @default 4 */
+  readonly maxConnecting: number;
+  /** Share of `max` from which the pool is reported as saturated, above 0 to 1. @default 0.8 */
+  readonly saturationRatio: number;
+  /** Longest wait for leased connections when the pool closes, in ms. @default 10000 */
+  readonly closeTimeoutMs: number;
+}
+
+/** Defaults of {@link PoolOptions}. */
+export const POOL_DEFAULTS: PoolOptions = Object.freeze({
+  max: 20,
+  min: 2,
+  acquireTimeoutMs: 5_000,
+  connectTimeoutMs: 2_000,
+  statementTimeoutMs: 5_000,
+  idleTimeoutMs: 30_000,
+  maxLifetimeMs: 1_800_000,
+  validateAfterIdleMs: 1_000,
+  leakDetectionMs: 60_000,
+  maxWaiting: 2_000,
+  maxConnecting: 4,
+  saturationRatio: 0.8,
+  closeTimeoutMs: 10_000,
+});
+
+/** Checks a pool's slice; `path` is `pool` or `replicaPool`. */
+export function checkPool(path: string, pool: PoolOptions, checks: Checks): void {
+  checks.count(`${path}.max`, pool.max, { min: 1, max: 10_000 });
+  checks.count(`${path}.min`, pool.min, { min: 0 });
+  if (Number.isInteger(pool.min) && Number.isInteger(pool.max) && pool.min > pool.max) {
+    const rule = `must not be greater than ${path}.max (${pool.max})`;
+    checks.problem(`${path}.min`, pool.min, rule, `Lower ${path}.min or raise ${path}.max.`);
+  }
+  checks.durationMs(`${path}.acquireTimeoutMs`, pool.acquireTimeoutMs, { min: 1 });
+  checks.durationMs(`${path}.connectTimeoutMs`, pool.connectTimeoutMs, { min: 1 });
+  checks.durationMs(`${path}.statementTimeoutMs`, pool.statementTimeoutMs, { min: 1 });
+  checks.durationMs(`${path}.idleTimeoutMs`, pool.idleTimeoutMs, { min: 1 });
+  checks.durationMs(`${path}.maxLifetimeMs`, pool.maxLifetimeMs, { min: 0 });
+  checks.durationMs(`${path}.validateAfterIdleMs`, pool.validateAfterIdleMs, { min: 0 });
+  checks.durationMs(`${path}.leakDetectionMs`, pool.leakDetectionMs, { min: 0 });
+  checks.count(`${path}.maxWaiting`, pool.maxWaiting, { min: 0 });
+  checks.count(`${path}.maxConnecting`, pool.maxConnecting, { min: 1 });
+  checks.number(`${path}.saturationRatio`, pool.saturationRatio, { min: 0.01, max: 1 });
+  checks.durationMs(`${path}.closeTimeoutMs`, pool.closeTimeoutMs, { min: 0 });
+}

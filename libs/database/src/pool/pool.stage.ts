@@ -1,0 +1,91 @@
+// The last stage: a connection for the trip, the statement on it, the connection back.
+import type { Clock } from '../kernel/clock.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Stage } from '../query/stage.js';
+import type { Phase, Trip } from '../query/trip.js';
+import type { Pool } from './pool.js';
+import type { ConnectionOwner, PooledConnection } from './pooled-connection.js';
+import { Waiter } from './wait-queue.js';
+
+/** A trip in the queue. */
+class WaitingTrip extends Waiter implements Phase {
+  constructor(
+    private readonly stage: PoolStage,
+    readonly trip: Trip,
+  ) {
+    super();
+  }
+
+  override granted(connection: PooledConnection): void {
+    this.stage.granted(this.trip, connection);
+  }
+
+  override refused(error: DatabaseError): void {
+    this.trip.settle(error, undefined);
+  }
+
+  due(): void {
+    this.stage.waitedTooLong(this);
+  }
+
+  interrupt(trip: Trip, error: DatabaseError): void {
+    this.stage.left(this);
+    trip.settle(error, undefined);
+  }
+}
+
+/** Gives each trip a connection of one pool, or turns the connection into the lease it wants. */
+export class PoolStage implements Stage, ConnectionOwner {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+  ) {}
+
+  enter(trip: Trip): void {
+    const { pinned } = trip.request;
+    if (pinned !== undefined) {
+      pinned.enter(trip);
+      return;
+    }
+    const connection = this.pool.take();
+    if (connection === undefined) this.wait(trip);
+    else this.use(trip, connection);
+  }
+
+  /** @internal */
+  freed(connection: PooledConnection): void {
+    this.pool.give(connection);
+  }
+
+  /** @internal */
+  granted(trip: Trip, connection: PooledConnection): void {
+    trip.waitMs += this.clock.monotonicMs() - trip.phaseStartedAtMs;
+    this.use(trip, connection);
+  }
+
+  /** @internal */
+  waitedTooLong(waiting: WaitingTrip): void {
+    const { trip } = waiting;
+    const waitedMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
+    this.left(waiting);
+    trip.settle(this.pool.timeoutError(waitedMs), undefined);
+  }
+
+  /** @internal */
+  left(waiting: WaitingTrip): void {
+    this.pool.abandon(waiting);
+    waiting.trip.waitMs += this.clock.monotonicMs() - waiting.trip.phaseStartedAtMs;
+  }
+
+  private wait(trip: Trip): void {
+    const waiting = new WaitingTrip(this, trip);
+    const nowMs = this.clock.monotonicMs();
+    trip.begin(waiting, nowMs, nowMs + this.pool.options.acquireTimeoutMs);
+    this.pool.wait(waiting);
+  }
+
+  private use(trip: Trip, connection: PooledConnection): void {
+    if (trip.request.wants === 'result') connection.run(trip, this);
+    else trip.settle(undefined, this.pool.lease(connection, trip.request.borrowedAt));
+  }
+}

@@ -1,0 +1,121 @@
+// One connection of a pool: runs one trip at a time and stops it on the server when it has to.
+import type { Clock, Timer } from '../kernel/clock.js';
+import { QueryTimeoutError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Connection, Reply } from '../driver/driver.js';
+import type { Phase, Trip } from '../query/trip.js';
+
+/** Who uses the connection now. */
+export interface ConnectionOwner {
+  /** The connection has answered, and nothing of the last statement can reach the next one. */
+  freed(connection: PooledConnection): void;
+}
+
+/** Longest time for a CancelRequest to be delivered, and then for the statement to end, in ms. */
+const CANCEL_TIMEOUT_MS = 1_000;
+
+/** A connection with its place in the pool's life. */
+export class PooledConnection implements Reply {
+  idleSinceMs = 0;
+  /** Monotonic time since which somebody has it, in ms. */
+  takenAtMs = 0;
+  lastText: string | undefined;
+  private trip: Trip | undefined;
+  private owner: ConnectionOwner | undefined;
+  private cancelling: Promise<void> | undefined;
+  private grace: Timer | undefined;
+  private readonly running: Phase = {
+    due: (trip) => this.timedOut(trip),
+    interrupt: (trip, error) => this.stop(trip, error),
+  };
+
+  constructor(
+    readonly connection: Connection,
+    readonly openedAtMs: number,
+    /** Monotonic time from which it is replaced, in ms. */
+    readonly expiresAtMs: number,
+    private readonly clock: Clock,
+    private readonly statementTimeoutMs: number,
+  ) {}
+
+  /** Runs the trip; `owner.freed` follows, after the trip is settled or before. */
+  run(trip: Trip, owner: ConnectionOwner): void {
+    const nowMs = this.clock.monotonicMs();
+    const { timeoutMs } = trip.request;
+    this.trip = trip;
+    this.owner = owner;
+    this.lastText = trip.statement.text;
+    const limitMs = timeoutMs === undefined ? this.statementTimeoutMs : Number.POSITIVE_INFINITY;
+    trip.begin(this.running, nowMs, nowMs + limitMs);
+    const { work } = trip.request;
+    if (work === undefined) this.connection.execute(trip.statement, this);
+    else {
+      void work(this.connection as never).then(
+        (result) => this.replied(undefined, result),
+        (error: unknown) => this.replied(error as DatabaseError, undefined),
+      );
+    }
+  }
+
+  /** Runs a statement of the pool's own; false when it failed or took longer than `timeoutMs`. */
+  command(text: string, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.clock.schedule(() => this.connection.destroy(), timeoutMs, {
+        keepsProcess: true,
+      });
+      const replied = (error: DatabaseError | undefined): void => {
+        timer.cancel();
+        resolve(error === undefined && this.connection.isUsable);
+      };
+      this.connection.execute({ text }, { replied });
+    });
+  }
+
+  /** Ends what runs now, if anything does. */
+  abort(error: DatabaseError): void {
+    if (this.trip !== undefined) this.stop(this.trip, error);
+  }
+
+  /** @internal The driver calls when the server is ready again. */
+  replied(error: DatabaseError | undefined, result: unknown): void {
+    const { trip, owner } = this;
+    this.trip = undefined;
+    this.owner = undefined;
+    this.grace?.cancel();
+    if (trip !== undefined) {
+      trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
+      trip.leave();
+    }
+    if (this.cancelling === undefined) owner?.freed(this);
+    else void this.cancelling.then(() => owner?.freed(this));
+    trip?.settle(error, result);
+  }
+
+  private timedOut(trip: Trip): void {
+    const nowMs = this.clock.monotonicMs();
+    const byDeadline = trip.deadlineAtMs !== undefined && trip.deadlineAtMs <= nowMs;
+    this.stop(
+      trip,
+      new QueryTimeoutError(nowMs - (byDeadline ? trip.openedAtMs : trip.phaseStartedAtMs)),
+    );
+  }
+
+  /** The caller gets his error now; the connection is free once the server has let go. */
+  private stop(trip: Trip, error: DatabaseError): void {
+    this.trip = undefined;
+    trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
+    if (trip.request.uncancellable !== true) {
+      this.cancelling ??= this.cancel().finally(() => (this.cancelling = undefined));
+    }
+    trip.settle(error, undefined);
+  }
+
+  private async cancel(): Promise<void> {
+    await this.connection.cancel(CANCEL_TIMEOUT_MS);
+    if (this.owner === undefined) return;
+    // A server that does not let go in time is dead or unreachable: the socket is given up.
+    this.grace = this.clock.schedule(() => this.connection.destroy(), CANCEL_TIMEOUT_MS, {
+      keepsProcess: true,
+    });
+  }
+}

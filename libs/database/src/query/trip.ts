@@ -1,0 +1,172 @@
+// One call on its way through the stages: deadline entry, record and slot in one object.
+import type { Clock } from '../kernel/clock.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import { QueryAbortedError } from '../kernel/errors.js';
+import { WheelEntry } from '../kernel/timer-wheel.js';
+import type { TimerWheel } from '../kernel/timer-wheel.js';
+import type { Consistency, Intent, Statement } from './query.js';
+import type { Link } from './stage.js';
+
+/** A connection that a trip is bound to: that of its transaction or session. */
+export interface Pinned {
+  /** Name of the node the connection belongs to. */
+  readonly node: string;
+  /** Runs the trip when its turn comes, and settles it. */
+  enter(trip: Trip): void;
+  /** The trip is about to tell its caller; a transaction explains a failure by its first one here. */
+  returning?(trip: Trip): void;
+}
+
+/** Where a trip waits; knows what to do when the time is up or the caller goes away. */
+export interface Phase {
+  /** The time armed for this phase is up. */
+  due(trip: Trip): void;
+  /** The caller gave up, or the house closes. */
+  interrupt(trip: Trip, error: DatabaseError): void;
+}
+
+/** What a call asks for. */
+export interface TripRequest {
+  readonly statement: Statement;
+  readonly intent: Intent;
+  /** `lease`: the result is the connection itself. */
+  readonly wants: 'result' | 'lease';
+  /** Runs on the connection in place of the statement, whose text then only describes it: COPY. */
+  readonly work?: (connection: never) => Promise<unknown>;
+  /** True when a repetition after a lost connection does no harm. */
+  readonly repeatable: boolean;
+  readonly consistency: Consistency | undefined;
+  readonly maxLagMs: number | undefined;
+  /** Time for the whole call, in ms; undefined takes the pool's limits. */
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly pinned: Pinned | undefined;
+  /** COMMIT under way must never be cancelled: its outcome would be unknown. */
+  readonly uncancellable?: boolean;
+  /** Where a lease is borrowed; `stack` is formatted only when somebody reads it. */
+  readonly borrowedAt?: { readonly stack?: string };
+}
+
+/** What all trips of an instance share. */
+export interface TripHost {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  /** Called once, after the caller's promise is settled. */
+  finished(trip: Trip): void;
+}
+
+/** One call. Belongs to one stage at a time; settled exactly once. */
+export class Trip extends WheelEntry {
+  readonly statement: Statement;
+  readonly openedAtMs: number;
+  /** Monotonic time by which the caller has his answer, in ms. Set by the resilience stage when undefined. */
+  deadlineAtMs: number | undefined;
+  /** Name of the node that has the trip. */
+  node: string | undefined;
+  /** True when routing has another node to try, so that this one need not be asked again. */
+  hasAlternative = false;
+  /** What the resilience stage of the present node gave the trip on its way in. */
+  ticket: object | undefined;
+  /** Names of the nodes that failed this trip. */
+  tried: string[] | undefined;
+  attempts = 0;
+  /** Time in the pool's queue so far, in ms. */
+  waitMs = 0;
+  /** Time of the last execution, in ms. */
+  serverMs = 0;
+  /** Monotonic start of the present phase, in ms. */
+  phaseStartedAtMs = 0;
+  error: DatabaseError | undefined;
+  result: unknown;
+  private readonly path: Link[] = [];
+  private phase: Phase | undefined;
+  private done = false;
+  private onAbort: (() => void) | undefined;
+
+  constructor(
+    private readonly host: TripHost,
+    readonly request: TripRequest,
+    private readonly resolve: (result: never) => void,
+    private readonly reject: (error: DatabaseError) => void,
+  ) {
+    super();
+    this.statement = request.statement;
+    this.openedAtMs = host.clock.monotonicMs();
+    this.deadlineAtMs =
+      request.timeoutMs === undefined ? undefined : this.openedAtMs + request.timeoutMs;
+    if (request.signal !== undefined) {
+      this.onAbort = () => this.abort();
+      request.signal.addEventListener('abort', this.onAbort, { once: true });
+    }
+  }
+
+  /** True when the caller has his answer. */
+  get isDone(): boolean {
+    return this.done;
+  }
+
+  /** Enters a waiting phase that ends by `dueAtMs` at the latest. */
+  begin(phase: Phase, nowMs: number, dueAtMs: number): void {
+    this.phase = phase;
+    this.phaseStartedAtMs = nowMs;
+    const atMs = Math.min(dueAtMs, this.deadlineAtMs ?? Number.POSITIVE_INFINITY);
+    if (atMs === Number.POSITIVE_INFINITY) this.host.wheel.disarm(this);
+    else this.host.wheel.arm(this, atMs);
+  }
+
+  /** Leaves the present phase. */
+  leave(): void {
+    this.phase = undefined;
+    this.host.wheel.disarm(this);
+  }
+
+  /** @internal The wheel calls. */
+  due(): void {
+    this.phase?.due(this);
+  }
+
+  /** Ends the trip from outside; no-op once it is done. */
+  interrupt(error: DatabaseError): void {
+    if (this.done) return;
+    if (this.phase === undefined) this.settle(error, undefined);
+    else this.phase.interrupt(this, error);
+  }
+
+  /** @internal A stage takes the trip. */
+  descend(link: Link): void {
+    this.path.push(link);
+  }
+
+  /** Sends the trip back up the stairs with its outcome. */
+  settle(error: DatabaseError | undefined, result: unknown): void {
+    if (this.done) return;
+    this.leave();
+    this.error = error;
+    this.result = result;
+    for (let link = this.path.pop(); link !== undefined; link = this.path.pop()) {
+      // The stage stays on the path while it decides: it may send the trip down again at once.
+      this.path.push(link);
+      const kept = link.stage.settled?.(this, link.next) ?? false;
+      if (kept) return;
+      this.path.pop();
+    }
+    this.finish();
+  }
+
+  private abort(): void {
+    const cause: unknown = this.request.signal?.reason;
+    const safeToRetry = this.attempts === 0;
+    this.interrupt(new QueryAbortedError('The caller aborted the query.', { cause, safeToRetry }));
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.request.pinned?.returning?.(this);
+    if (this.onAbort !== undefined) {
+      this.request.signal?.removeEventListener('abort', this.onAbort);
+    }
+    if (this.error === undefined) this.resolve(this.result as never);
+    else this.reject(this.error);
+    this.host.finished(this);
+  }
+}

@@ -1,0 +1,35 @@
+// Repeats a function of the caller's: the same backoff and policy, offered as a tool.
+import type { Clock } from '../kernel/clock.js';
+import { backoffMs } from './backoff.js';
+import type { RetryOptions } from './resilience.options.js';
+import { judgeError } from './retry-policy.js';
+import type { RetryScope } from './retry-policy.js';
+
+/** How {@link retry} repeats. */
+export interface RetryCall extends RetryOptions {
+  readonly clock: Clock;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal | undefined;
+  /** What may be repeated; what is not ours never is. */
+  readonly accepts: (scope: RetryScope, error: unknown) => boolean;
+  /** Told before each wait. */
+  readonly retrying: (attempt: number, delayMs: number, error: unknown) => void;
+}
+
+/**
+ * Calls `run` until it succeeds, its failure may not be repeated, or the attempts are used up.
+ * Rejects with the last failure.
+ */
+export async function retry<T>(run: (attempt: number) => Promise<T>, call: RetryCall): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run(attempt);
+    } catch (error) {
+      const repeatable = attempt < call.attempts && call.accepts(judgeError(error).retry, error);
+      if (!repeatable || call.signal?.aborted === true) throw error;
+      const delayMs = backoffMs(call, attempt);
+      call.retrying(attempt, delayMs, error);
+      await call.clock.sleep(delayMs, call.signal);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// Asks one node for its role and position, on a connection of its own: never hostage of a full pool.
+import type { Clock } from '../kernel/clock.js';
+import { QueryTimeoutError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import { parseLsn } from './lsn.js';
+
+/** The little that a probe needs of a connection. */
+export interface ProbeConnection {
+  readonly isUsable: boolean;
+  execute(
+    statement: { readonly text: string },
+    reply: { replied(error: DatabaseError | undefined, result: unknown): void },
+  ): void;
+  destroy(): void;
+}
+
+/** What a node says of itself. */
+export interface ProbeAnswer {
+  readonly role: 'primary' | 'replica';
+  /** The last position written (primary) or replayed (replica), in bytes since the cluster's birth. */
+  readonly lsn: bigint;
+  /** True when a replica has replayed all it received. */
+  readonly hasReplayedAll: boolean;
+  /** Age of the last replayed transaction, in ms; undefined when there was none, or on a primary. */
+  readonly replayAgeMs: number | undefined;
+  readonly serverVersion: number;
+  /** Round trip of the probe, in ms. */
+  readonly latencyMs: number;
+}
+
+interface ProbeRow {
+  readonly replica: boolean;
+  readonly lsn: string | null;
+  readonly caught_up: boolean | null;
+  readonly replay_age_ms: number | null;
+  readonly version: number;
+}
+
+const PROBE = `
+SELECT r.replica,
+       CASE WHEN r.replica THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
+       CASE WHEN r.replica THEN pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn() END AS caught_up,
+       CASE WHEN r.replica
+         THEN (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 END AS replay_age_ms,
+       current_setting('server_version_num')::int AS version
+FROM (SELECT pg_is_in_recovery() AS replica) AS r`;
+
+/** Keeps one connection open between probes and opens another when it is lost. */
+export class NodeProbe {
+  private connection: ProbeConnection | undefined;
+
+  constructor(
+    private readonly connect: () => Promise<ProbeConnection>,
+    private readonly clock: Clock,
+    private readonly timeoutMs: number,
+  ) {}
+
+  /** @throws DatabaseError when the node cannot be reached or does not answer in time. */
+  async ask(): Promise<ProbeAnswer> {
+    if (this.connection?.isUsable !== true) this.connection = await this.connect();
+    const startedAtMs = this.clock.monotonicMs();
+    const row = await this.fetchRow(this.connection);
+    return {
+      role: row.replica ? 'replica' : 'primary',
+      lsn: parseLsn(row.lsn ?? '0/0'),
+      hasReplayedAll: row.caught_up ?? true,
+      replayAgeMs: row.replay_age_ms ?? undefined,
+      serverVersion: row.version,
+      latencyMs: this.clock.monotonicMs() - startedAtMs,
+    };
+  }
+
+  close(): void {
+    this.connection?.destroy();
+    this.connection = undefined;
+  }
+
+  private fetchRow(connection: ProbeConnection): Promise<ProbeRow> {
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.schedule(() => {
+        connection.destroy();
+        reject(new QueryTimeoutError(this.timeoutMs, { outage: true }));
+      }, this.timeoutMs);
+      const replied = (error: DatabaseError | undefined, result: unknown): void => {
+        timer.cancel();
+        const [row] = (result as { rows: ProbeRow[] } | undefined)?.rows ?? [];
+        if (row === undefined) reject(error ?? new Error('The probe got no row.'));
+        else resolve(row);
+      };
+      connection.execute({ text: PROBE }, { replied });
+    });
+  }
+}

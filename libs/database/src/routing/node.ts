@@ -1,0 +1,163 @@
+// One server: what was declared, what its probe saw, and its own chain of stages.
+import type { Clock } from '../kernel/clock.js';
+import type { Events } from '../kernel/events.js';
+import type { Enter } from '../query/stage.js';
+import type { PoolStats } from '../pool/pool-stats.js';
+import type { ProbeAnswer } from './node-probe.js';
+
+/** What the options say of a node. */
+export type DeclaredRole = 'primary' | 'replica' | 'auto';
+
+/** What is known of a node's role. */
+export type NodeRole = 'primary' | 'replica' | 'unknown';
+
+/** A node as it is seen from outside. */
+export interface NodeSnapshot {
+  readonly name: string;
+  /** `host:port/database`. */
+  readonly address: string;
+  readonly role: NodeRole;
+  readonly isReachable: boolean;
+  /** How far a replica is behind, in ms; 0 on a primary; undefined when it is not known. */
+  readonly lagMs: number | undefined;
+  /** Bytes of write-ahead log a replica has yet to replay; undefined when it is not known. */
+  readonly lagBytes: number | undefined;
+  /** Round trip of the last probe, in ms. */
+  readonly latencyMs: number | undefined;
+  /** Age of what is said here, in ms; undefined before the first probe. */
+  readonly ageMs: number | undefined;
+  readonly serverVersion: number | undefined;
+  readonly lastError: string | undefined;
+}
+
+/** What a node is built of. */
+export interface NodeParts {
+  readonly name: string;
+  readonly address: string;
+  readonly declaredRole: DeclaredRole;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** Sends a trip down the node's chain. */
+  readonly enter: Enter;
+  readonly poolStats: () => PoolStats;
+  /** Whether the node's circuit lets calls in. */
+  readonly isPassable: () => boolean;
+}
+
+/** One server and the latest knowledge about it. */
+export class Node {
+  role: NodeRole;
+  lagMs: number | undefined;
+  private lagBytes: number | undefined;
+  private answer: ProbeAnswer | undefined;
+  private askedAtMs: number | undefined;
+  private failure: Error | undefined;
+  private downSinceMs: number | undefined;
+  private failedAttempts = 0;
+  private wasConnected = false;
+
+  constructor(private readonly parts: NodeParts) {
+    this.role = parts.declaredRole === 'auto' ? 'unknown' : parts.declaredRole;
+  }
+
+  get name(): string {
+    return this.parts.name;
+  }
+
+  get declaredRole(): DeclaredRole {
+    return this.parts.declaredRole;
+  }
+
+  /** True when the last probe was answered. */
+  get isReachable(): boolean {
+    return this.answer !== undefined && this.failure === undefined;
+  }
+
+  get isPassable(): boolean {
+    return this.parts.isPassable();
+  }
+
+  /** Why the last probe failed; undefined when it was answered. */
+  get lastFailure(): Error | undefined {
+    return this.failure;
+  }
+
+  /** Callers that the node serves or lets wait. */
+  get inFlight(): number {
+    const { leased, waiting } = this.parts.poolStats();
+    return leased + waiting;
+  }
+
+  /** The position the node reported last. */
+  get lsn(): bigint | undefined {
+    return this.answer?.lsn;
+  }
+
+  enter(...args: Parameters<Enter>): void {
+    this.parts.enter(...args);
+  }
+
+  /** The probe was answered. `primaryLsn` is the primary's position, taken before. */
+  answered(answer: ProbeAnswer, primaryLsn: bigint | undefined): void {
+    const { events, name, clock } = this.parts;
+    this.answer = answer;
+    this.failure = undefined;
+    this.askedAtMs = clock.monotonicMs();
+    this.setLag(answer, primaryLsn);
+    if (answer.role !== this.role) {
+      events.emit('node:role-changed', { node: name, from: this.role, to: answer.role });
+      this.role = answer.role;
+    }
+    if (!this.wasConnected) events.emit('node:connected', { node: name, role: this.role });
+    else if (this.downSinceMs !== undefined) {
+      events.emit('node:reconnected', { node: name, downMs: this.askedAtMs - this.downSinceMs });
+    }
+    this.wasConnected = true;
+    this.downSinceMs = undefined;
+    this.failedAttempts = 0;
+  }
+
+  /** The probe failed. */
+  failed(error: Error): void {
+    const { events, name, clock } = this.parts;
+    this.failure = error;
+    this.askedAtMs = clock.monotonicMs();
+    this.lagMs = this.role === 'primary' ? 0 : undefined;
+    this.lagBytes = undefined;
+    if (this.downSinceMs === undefined && this.wasConnected) {
+      this.downSinceMs = this.askedAtMs;
+      events.emit('node:disconnected', { node: name, error });
+    } else {
+      this.failedAttempts++;
+      const attempt = this.failedAttempts;
+      events.emit('node:reconnect-failed', { node: name, attempt, error });
+    }
+  }
+
+  snapshot(): NodeSnapshot {
+    const nowMs = this.parts.clock.monotonicMs();
+    return {
+      name: this.name,
+      address: this.parts.address,
+      role: this.role,
+      isReachable: this.isReachable,
+      lagMs: this.lagMs,
+      lagBytes: this.lagBytes,
+      latencyMs: this.answer?.latencyMs,
+      ageMs: this.askedAtMs === undefined ? undefined : nowMs - this.askedAtMs,
+      serverVersion: this.answer?.serverVersion,
+      lastError: this.failure?.message,
+    };
+  }
+
+  /**
+   * A replica that has replayed the primary's last known position lags by nothing, however long ago
+   * the last transaction was: an idle primary would make the age of it look like lag.
+   */
+  private setLag(answer: ProbeAnswer, primaryLsn: bigint | undefined): void {
+    const isCurrent = primaryLsn === undefined ? answer.hasReplayedAll : answer.lsn >= primaryLsn;
+    const isBehind = answer.role === 'replica' && !isCurrent;
+    this.lagMs = isBehind ? answer.replayAgeMs : 0;
+    this.lagBytes = isBehind && primaryLsn !== undefined ? Number(primaryLsn - answer.lsn) : 0;
+  }
+}

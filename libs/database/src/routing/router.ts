@@ -1,0 +1,49 @@
+// Pure choice: what a call asks for and what is known of the nodes become an order of candidates.
+import type { Node } from './node.js';
+
+/** What the router looks at. */
+export interface RouterView {
+  readonly primary: Node | undefined;
+  readonly replicas: readonly Node[];
+}
+
+/** Which replicas may answer. */
+export interface ReplicaRule {
+  readonly maxLagMs: number;
+  /** Names that failed already. */
+  readonly tried: readonly string[];
+}
+
+/** Whether a replica may answer a read. */
+export function isEligible(node: Node, rule: ReplicaRule): boolean {
+  return (
+    node.isReachable &&
+    node.isPassable &&
+    node.lagMs !== undefined &&
+    node.lagMs <= rule.maxLagMs &&
+    !rule.tried.includes(node.name)
+  );
+}
+
+/** The node for a read that a replica may answer: the eligible one with the least in flight, else the primary. */
+export function chooseForRead(
+  view: RouterView,
+  rule: ReplicaRule,
+  random = Math.random,
+): Node | undefined {
+  let best: Node | undefined;
+  let bestScore = Number.POSITIVE_INFINITY;
+  for (const node of view.replicas) {
+    if (!isEligible(node, rule)) continue;
+    // The fraction breaks ties at random, so that equal replicas share the load.
+    const score = node.inFlight + random();
+    if (score < bestScore) {
+      best = node;
+      bestScore = score;
+    }
+  }
+  if (best !== undefined) return best;
+  return view.primary !== undefined && !rule.tried.includes(view.primary.name)
+    ? view.primary
+    : undefined;
+}

@@ -1,0 +1,31 @@
+// Who may answer a read, and how often nodes are asked for their role and lag.
+import type { Checks } from '../kernel/option-checks.js';
+import type { Consistency } from '../query/query.js';
+
+/** Choice of nodes. */
+export interface RoutingOptions {
+  /** Replicas that lag more than this are not asked, in ms. @default 10000 */
+  readonly maxLagMs: number;
+  /** Freshness of `read()` unless the call says otherwise. @default 'eventual' */
+  readonly consistency: Consistency;
+  /** Pause between two probes of a node, on a connection of their own, in ms. @default 1000 */
+  readonly probeIntervalMs: number;
+  /** A node that does not answer its probe within this time counts as unreachable, in ms. @default 2000 */
+  readonly probeTimeoutMs: number;
+}
+
+/** Defaults of {@link RoutingOptions}. */
+export const ROUTING_DEFAULTS: RoutingOptions = Object.freeze({
+  maxLagMs: 10_000,
+  consistency: 'eventual',
+  probeIntervalMs: 1_000,
+  probeTimeoutMs: 2_000,
+});
+
+/** Checks the slice `routing`. */
+export function checkRouting(routing: RoutingOptions, checks: Checks): void {
+  checks.durationMs('routing.maxLagMs', routing.maxLagMs, { min: 0 });
+  checks.oneOf('routing.consistency', routing.consistency, ['primary', 'eventual']);
+  checks.durationMs('routing.probeIntervalMs', routing.probeIntervalMs, { min: 50 });
+  checks.durationMs('routing.probeTimeoutMs', routing.probeTimeoutMs, { min: 50 });
+}

@@ -1,0 +1,91 @@
+// The statements at both ends of a transaction, and what their failures mean.
+import type { Clock } from '../kernel/clock.js';
+import {
+  ConnectionError,
+  InDoubtError,
+  QueryAbortedError,
+  QueryError,
+  QueryTimeoutError,
+} from '../kernel/errors.js';
+import type { TripDesk } from '../query/trip-desk.js';
+import type { Scope } from './scope.js';
+import type { IsolationLevel } from './transaction.options.js';
+
+/** How a transaction begins. */
+export interface Beginning {
+  readonly isolation?: IsolationLevel | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly deferrable?: boolean | undefined;
+}
+
+/** BEGIN with its modes and the server's own limit, in one message and so one round trip. */
+export function beginText(beginning: Beginning, timeoutMs: number): string {
+  const modes = [
+    beginning.isolation === undefined
+      ? ''
+      : ` ISOLATION LEVEL ${beginning.isolation.toUpperCase()}`,
+    beginning.readOnly === true ? ' READ ONLY' : '',
+    beginning.deferrable === true ? ' DEFERRABLE' : '',
+  ];
+  return `BEGIN${modes.join('')}; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`;
+}
+
+/**
+ * Commits. A connection that is lost meanwhile leaves the outcome unknown, unless there was nothing to commit.
+ * @throws InDoubtError then; the first error of the transaction when the server rolled back instead.
+ */
+export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
+  let command: string;
+  try {
+    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, { uncancellable: true }));
+  } catch (error) {
+    const isLost = error instanceof ConnectionError || error instanceof QueryTimeoutError;
+    if (!isLost || isReadOnly) throw error;
+    scope.lease.drop('its COMMIT was not answered');
+    throw new InDoubtError(
+      'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
+        'Look for its effect before you run it again.',
+      { cause: error },
+    );
+  }
+  if (command === 'COMMIT') return;
+  // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
+  throw scope.firstError ?? new QueryError('The server rolled the transaction back at COMMIT.');
+}
+
+/** Rolls back; when that fails, the connection is given up and the server does it. */
+export async function rollBack(desk: TripDesk, scope: Scope): Promise<void> {
+  const { lease } = scope;
+  if (lease.isReleased || !lease.isUsable) return;
+  try {
+    await desk.sendOn(lease, { text: 'ROLLBACK' });
+  } catch (error) {
+    lease.drop(`its ROLLBACK failed: ${String(error)}`);
+  }
+}
+
+/** Rejects at the deadline or when the signal is aborted, whether `work` ends or not. */
+export function withDeadline<T>(
+  clock: Clock,
+  deadlineAtMs: number,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const allowedMs = deadlineAtMs - clock.monotonicMs();
+  return new Promise<T>((resolve, reject) => {
+    const timedOut = (): void => reject(new QueryTimeoutError(allowedMs));
+    const aborted = (): void => {
+      const cause: unknown = signal?.reason;
+      reject(new QueryAbortedError('The transaction was aborted and rolled back.', { cause }));
+    };
+    const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
+    signal?.addEventListener('abort', aborted, { once: true });
+    // An async wrapper: a callback that throws before its first await must not leave the timer behind.
+    void (async () => work())()
+      .then(resolve, reject)
+      .finally(() => {
+        timer.cancel();
+        signal?.removeEventListener('abort', aborted);
+      });
+  });
+}

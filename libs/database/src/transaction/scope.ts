@@ -1,0 +1,154 @@
+// A connection that a piece of asynchronous code is bound to: a session, a transaction, a savepoint.
+import type { Clock } from '../kernel/clock.js';
+import { QueryError, QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Lease } from '../pool/lease.js';
+import type { Phase, Pinned, Trip } from '../query/trip.js';
+
+/** What a scope is. */
+export type ScopeKind = 'session' | 'transaction' | 'savepoint';
+
+/** A function to be called once the transaction has ended. */
+export type Hook = () => Promise<void> | void;
+
+/** What a scope is made of. */
+export interface ScopeParts {
+  readonly kind: ScopeKind;
+  readonly lease: Lease;
+  readonly clock: Clock;
+  readonly parent: Scope | undefined;
+  /** Monotonic time by which all of it has to be over, in ms. */
+  readonly deadlineAtMs: number;
+}
+
+/**
+ * Statements that are sent from inside a scope run on its connection, in order. While an inner scope
+ * is open, statements of the outer one wait: run inside, they would share the fate of its savepoint.
+ */
+export class Scope implements Pinned {
+  readonly afterCommit: Hook[] = [];
+  readonly afterRollback: Hook[] = [];
+  /** Why a joined call failed: the whole is rolled back, whatever the caller makes of the error. */
+  doomedBy: unknown;
+  /** The first failure inside; the ones that follow (25P02) are explained by it. */
+  firstError: DatabaseError | undefined;
+  private isOpen = true;
+  private inner: Scope | undefined;
+  private readonly gated: Trip[] = [];
+  private readonly turns: Array<() => void> = [];
+  private readonly atGate: Phase = {
+    due: (trip) =>
+      this.leaveGate(trip, new QueryTimeoutError(this.parts.clock.monotonicMs() - trip.openedAtMs)),
+    interrupt: (trip, error) => this.leaveGate(trip, error),
+  };
+
+  constructor(private readonly parts: ScopeParts) {}
+
+  get kind(): ScopeKind {
+    return this.parts.kind;
+  }
+
+  get lease(): Lease {
+    return this.parts.lease;
+  }
+
+  get node(): string {
+    return this.parts.lease.node;
+  }
+
+  get parent(): Scope | undefined {
+    return this.parts.parent;
+  }
+
+  get deadlineAtMs(): number {
+    return this.parts.deadlineAtMs;
+  }
+
+  /** True until the end of the callback that owns the scope. */
+  get isActive(): boolean {
+    return this.isOpen;
+  }
+
+  /** Nesting depth of savepoints. */
+  get depth(): number {
+    return this.parent === undefined ? 0 : this.parent.depth + 1;
+  }
+
+  /** True for this scope and those inside it. */
+  encloses(other: Scope | undefined): boolean {
+    for (let scope = other; scope !== undefined; scope = scope.parent) {
+      if (scope === this) return true;
+    }
+    return false;
+  }
+
+  /** @throws UsageError when the scope is over. */
+  requireActive(): void {
+    if (this.isOpen) return;
+    throw new UsageError(
+      `The ${this.kind} has ended, yet code that was started inside it still uses it. ` +
+        'Await everything inside the callback; run what may come later in tx.afterCommit().',
+      this.firstError,
+    );
+  }
+
+  enter(trip: Trip): void {
+    try {
+      this.requireActive();
+    } catch (error) {
+      trip.settle(error as UsageError, undefined);
+      return;
+    }
+    trip.deadlineAtMs = Math.min(trip.deadlineAtMs ?? Number.POSITIVE_INFINITY, this.deadlineAtMs);
+    if (this.inner === undefined) this.lease.enter(trip);
+    else {
+      this.gated.push(trip);
+      trip.begin(this.atGate, this.parts.clock.monotonicMs(), Number.POSITIVE_INFINITY);
+    }
+  }
+
+  returning(trip: Trip): void {
+    const { error } = trip;
+    if (error === undefined) return;
+    if (error.sqlState === '25P02' && this.firstError !== undefined) {
+      trip.error = new QueryError(
+        `The transaction had failed before, with: ${this.firstError.message}`,
+        { sqlState: '25P02', cause: this.firstError },
+      );
+    } else this.firstError ??= error;
+  }
+
+  /** Opens an inner scope when no other one is open; waits its turn otherwise. */
+  async openInner(): Promise<Scope> {
+    while (this.inner !== undefined) {
+      await new Promise<void>((resolve) => this.turns.push(resolve));
+    }
+    this.requireActive();
+    this.inner = new Scope({ ...this.parts, kind: 'savepoint', parent: this });
+    return this.inner;
+  }
+
+  /** The inner scope is over: what waited at the gate goes on. */
+  closeInner(): void {
+    this.inner = undefined;
+    this.turns.shift()?.();
+    if (this.inner !== undefined) return;
+    for (const trip of this.gated.splice(0)) {
+      trip.leave();
+      this.lease.enter(trip);
+    }
+  }
+
+  /** No further statement is let in. What waits is refused when `error` is given, and awaited otherwise. */
+  end(error?: UsageError): void {
+    this.isOpen = false;
+    if (error === undefined) return;
+    for (const trip of this.gated.splice(0)) trip.settle(error, undefined);
+    this.lease.refuseQueued(error);
+  }
+
+  private leaveGate(trip: Trip, error: DatabaseError): void {
+    this.gated.splice(this.gated.indexOf(trip), 1);
+    trip.settle(error, undefined);
+  }
+}

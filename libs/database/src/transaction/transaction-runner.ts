@@ -1,0 +1,284 @@
+// BEGIN to COMMIT: propagation, savepoints, whole-transaction retry, hooks.
+import type { Clock } from '../kernel/clock.js';
+import { ConnectionError, UsageError } from '../kernel/errors.js';
+import type { Events } from '../kernel/events.js';
+import type { Lease } from '../pool/lease.js';
+import type { TripDesk } from '../query/trip-desk.js';
+import type { TripRequest } from '../query/trip.js';
+import { retry } from '../resilience/retry.js';
+import type { RetryOptions } from '../resilience/resilience.options.js';
+import type { Ambient } from './ambient.js';
+import { beginText, commit, rollBack, withDeadline } from './boundaries.js';
+import { Scope } from './scope.js';
+import type { Hook } from './scope.js';
+import { Session, Transaction } from './transaction.js';
+import type { TransactionDefaults, TransactionOptions } from './transaction.options.js';
+
+/** What the runner works with. */
+export interface RunnerParts {
+  readonly desk: TripDesk;
+  readonly ambient: Ambient;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly defaults: TransactionDefaults;
+  readonly backoff: RetryOptions;
+}
+
+/** A transaction that its opener ends. */
+export interface OpenTransaction {
+  readonly session: Session;
+  /** Rolls back and gives the connection back; call it once. */
+  close(): Promise<void>;
+}
+
+/** Work of a caller. */
+type Work<T> = (transaction: Transaction) => Promise<T>;
+
+const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
+
+/** Runs callbacks in transactions and sessions. */
+export class TransactionRunner {
+  constructor(private readonly parts: RunnerParts) {}
+
+  /** Runs `work` in a transaction as `options.propagation` says. */
+  run<T>(work: Work<T>, options: TransactionOptions = {}): Promise<T> {
+    const scope = this.parts.ambient.scope;
+    const outer = scope?.kind === 'session' ? undefined : scope;
+    switch (options.propagation ?? 'required') {
+      case 'required':
+        return outer === undefined ? this.begin(work, options) : this.join(outer, work);
+      case 'requires-new':
+        return this.parts.ambient.run(undefined, () => this.begin(work, options));
+      case 'nested':
+        return outer === undefined ? this.begin(work, options) : this.nest(outer, work);
+      case 'mandatory':
+        if (outer !== undefined) return this.join(outer, work);
+        return Promise.reject(
+          new UsageError(
+            'propagation "mandatory" needs a transaction under way. Call this inside db.transaction().',
+          ),
+        );
+      case 'never':
+        if (outer === undefined) return this.withoutTransaction(work);
+        return Promise.reject(
+          new UsageError(
+            'propagation "never" forbids a transaction under way. Call this outside of db.transaction().',
+          ),
+        );
+      case 'supports':
+        return outer === undefined ? this.withoutTransaction(work) : this.join(outer, work);
+      case 'not-supported':
+        return this.parts.ambient.run(undefined, () => this.withoutTransaction(work));
+    }
+  }
+
+  /** Runs `work` on one connection, whose session state is taken back afterwards. */
+  session<T>(
+    work: (session: Session) => Promise<T>,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T> {
+    const { ambient, desk } = this.parts;
+    return this.withLease(
+      { signal: options.signal },
+      async (lease) => {
+        const scope = this.newScope('session', lease, Number.POSITIVE_INFINITY);
+        try {
+          return await ambient.run(scope, () => work(new Session(scope, ambient, desk)));
+        } finally {
+          scope.end();
+        }
+      },
+      { reset: true },
+    );
+  }
+
+  /** Opens a read-only transaction that the caller ends, on a replica where the request allows. */
+  async open(request: Partial<TripRequest>): Promise<OpenTransaction> {
+    const { ambient, clock, desk } = this.parts;
+    const timeoutMs = request.timeoutMs ?? this.parts.defaults.timeoutMs;
+    const lease = await this.borrow({ ...request, intent: 'read' });
+    const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
+    const close = async (): Promise<void> => {
+      scope.end(new UsageError(STRAY));
+      await rollBack(desk, scope);
+      if (!lease.isReleased) lease.release();
+    };
+    try {
+      await desk.sendOn(lease, { text: beginText({ readOnly: true }, timeoutMs) });
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { session: new Session(scope, ambient, desk), close };
+  }
+
+  private async begin<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
+    const { clock, defaults, backoff, events } = this.parts;
+    // Only an attempt whose COMMIT was never sent is repeated: `boundaries` makes the rest InDoubtError.
+    return retry(() => this.attempt(work, options), {
+      ...backoff,
+      attempts: 1 + (options.retries ?? defaults.retries),
+      clock,
+      signal: options.signal,
+      accepts: (scope, error) =>
+        scope === 'transaction' ||
+        (error instanceof ConnectionError && error.transient && !error.safeToRetry),
+      retrying: (attempt, delayMs, error) =>
+        events.emit('transaction:retried', { attempt, delayMs, error: error as Error }),
+    });
+  }
+
+  private attempt<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
+    const { ambient, clock, defaults } = this.parts;
+    const timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
+    const within = (lease: Lease): Promise<T> =>
+      this.onLease(
+        work,
+        options,
+        this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs),
+        timeoutMs,
+      );
+    const session = ambient.scope;
+    if (session !== undefined) {
+      session.requireActive();
+      return within(session.lease);
+    }
+    const reads = options.readOnly === true && options.consistency === 'eventual';
+    return this.withLease(
+      {
+        intent: reads ? 'read' : 'write',
+        consistency: options.consistency,
+        signal: options.signal,
+      },
+      within,
+      {},
+    );
+  }
+
+  private async onLease<T>(
+    work: Work<T>,
+    options: TransactionOptions,
+    scope: Scope,
+    timeoutMs: number,
+  ): Promise<T> {
+    const { desk, defaults } = this.parts;
+    const isolation = options.isolation ?? defaults.isolation;
+    try {
+      await desk.sendOn(scope.lease, { text: beginText({ ...options, isolation }, timeoutMs) });
+      const result = await this.within(scope, work, options.signal);
+      if (scope.doomedBy !== undefined) throw scope.doomedBy;
+      scope.end();
+      await commit(desk, scope, options.readOnly === true);
+      await this.call(scope.afterCommit);
+      return result;
+    } catch (error) {
+      scope.end(new UsageError(STRAY, error));
+      await rollBack(desk, scope);
+      await this.call(scope.afterRollback);
+      throw error;
+    }
+  }
+
+  private within<T>(scope: Scope, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { ambient, desk, clock } = this.parts;
+    const transaction = new Transaction(scope, ambient, desk);
+    return withDeadline(clock, scope.deadlineAtMs, signal, () =>
+      ambient.run(scope, () => work(transaction)),
+    );
+  }
+
+  /** A joined call that fails dooms the whole: half of it must not be committed. */
+  private async join<T>(outer: Scope, work: Work<T>): Promise<T> {
+    outer.requireActive();
+    try {
+      return await work(new Transaction(outer, this.parts.ambient, this.parts.desk));
+    } catch (error) {
+      outer.doomedBy ??= error;
+      throw error;
+    }
+  }
+
+  private async nest<T>(outer: Scope, work: Work<T>): Promise<T> {
+    const { desk, ambient } = this.parts;
+    outer.requireActive();
+    const inner = await outer.openInner();
+    const name = `sp_${inner.depth}`;
+    try {
+      await desk.sendOn(outer.lease, { text: `SAVEPOINT ${name}` });
+      const result = await ambient.run(inner, () => work(new Transaction(inner, ambient, desk)));
+      if (inner.doomedBy !== undefined) throw inner.doomedBy;
+      inner.end();
+      await desk.sendOn(outer.lease, { text: `RELEASE SAVEPOINT ${name}` });
+      outer.afterCommit.push(...inner.afterCommit);
+      outer.afterRollback.push(...inner.afterRollback);
+      return result;
+    } catch (error) {
+      inner.end(new UsageError(STRAY, error));
+      if (outer.lease.isUsable) {
+        const text = `ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`;
+        await desk.sendOn(outer.lease, { text });
+      }
+      await this.call(inner.afterRollback);
+      throw error;
+    } finally {
+      outer.closeInner();
+    }
+  }
+
+  /** One connection in autocommit; the hooks follow the end of the callback. */
+  private withoutTransaction<T>(work: Work<T>): Promise<T> {
+    const { ambient, desk } = this.parts;
+    return this.withLease(
+      {},
+      async (lease) => {
+        const scope = this.newScope('session', lease, Number.POSITIVE_INFINITY);
+        try {
+          const result = await ambient.run(scope, () =>
+            work(new Transaction(scope, ambient, desk)),
+          );
+          await this.call(scope.afterCommit);
+          return result;
+        } catch (error) {
+          await this.call(scope.afterRollback);
+          throw error;
+        } finally {
+          scope.end();
+        }
+      },
+      { reset: true },
+    );
+  }
+
+  private newScope(kind: 'session' | 'transaction', lease: Lease, deadlineAtMs: number): Scope {
+    return new Scope({ kind, lease, clock: this.parts.clock, parent: undefined, deadlineAtMs });
+  }
+
+  private async withLease<T>(
+    request: Partial<TripRequest>,
+    work: (lease: Lease) => Promise<T>,
+    release: { readonly reset?: boolean },
+  ): Promise<T> {
+    const lease = await this.borrow(request);
+    try {
+      return await work(lease);
+    } finally {
+      if (!lease.isReleased) lease.release(release);
+    }
+  }
+
+  private borrow(request: Partial<TripRequest>): Promise<Lease> {
+    const borrowedAt: { stack?: string } = {};
+    Error.captureStackTrace(borrowedAt, this.borrow);
+    return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
+  }
+
+  private async call(hooks: readonly Hook[]): Promise<void> {
+    for (const hook of hooks) {
+      try {
+        await this.parts.ambient.run(undefined, hook);
+      } catch (error) {
+        this.parts.events.emit('transaction:hook-failed', { error });
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// The app as a whole: the database, two features, a health page.
+import { Module, ValidationPipe } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { DatabaseExceptionFilter, DatabaseModule, databaseOptionsFromEnv } from 'nestjs-database';
+import { MarketModule } from './market/market.module.js';
+import { Order } from './portfolio/order.entity.js';
+import { Portfolio } from './portfolio/portfolio.entity.js';
+import { PortfolioModule } from './portfolio/portfolio.module.js';
+import { SetupModule } from './setup/setup.module.js';
+import { StatusModule } from './status/status.module.js';
+
+@Module({
+  imports: [
+    // Without DATABASE_URL, in development, this starts the embedded PostgreSQL.
+    DatabaseModule.forRootAsync({
+      useFactory: () => ({
+        ...databaseOptionsFromEnv(),
+        applicationName: 'market-data',
+        typeorm: { entities: [Portfolio, Order] },
+      }),
+    }),
+    SetupModule,
+    MarketModule,
+    PortfolioModule,
+    StatusModule,
+  ],
+  providers: [
+    {
+      provide: APP_PIPE,
+      useValue: new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }),
+    },
+    { provide: APP_FILTER, useClass: DatabaseExceptionFilter },
+  ],
+})
+export class AppModule {}

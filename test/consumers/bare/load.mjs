@@ -1,0 +1,14 @@
+// Without any optional peer (TypeORM, Terminus, embedded binaries) every door opens, and both module systems get one instance.
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+for (const door of ['nestjs-database', 'nestjs-database/embedded', 'nestjs-database/testing']) {
+  const imported = await import(door);
+  assert.ok(Object.keys(imported).length > 0, `${door} exports nothing`);
+  assert.equal(require(door), imported, `${door} is loaded twice`);
+}
+const { DatabaseModule } = await import('nestjs-database');
+assert.equal(typeof DatabaseModule.forRoot, 'function');
+console.log('consumer: ok');

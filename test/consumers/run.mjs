@@ -1,0 +1,97 @@
+// Packs the library as `npm publish` would, installs the tarball into throw-away projects and runs them.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const here = import.meta.dirname;
+const root = path.resolve(here, '../..');
+const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+const npmFlags = ['--no-audit', '--no-fund', '--loglevel=error'];
+
+const run = (cwd, program, ...args) =>
+  execFileSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 240_000,
+  });
+
+/** How users resolve types: each entry is a set of compiler flags that must find ours. */
+const consumers = {
+  bare: { start: ['load.mjs'], typeChecks: [] },
+  'nest11-cjs': {
+    start: ['dist/app.js'],
+    typeChecks: [
+      ['--module', 'commonjs', '--moduleResolution', 'bundler'],
+      ['--module', 'node16', '--moduleResolution', 'node16'],
+      ['--module', 'nodenext', '--moduleResolution', 'nodenext'],
+    ],
+  },
+  'nest12-esm': {
+    start: ['dist/app.js'],
+    typeChecks: [
+      ['--module', 'nodenext', '--moduleResolution', 'nodenext'],
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+    ],
+  },
+};
+
+/** Our declarations must hold without skipLibCheck; what other libraries declare is theirs. */
+function checkDeclarations(folder, flags) {
+  try {
+    run(folder, process.execPath, tsc, '--noEmit', '--skipLibCheck', 'false', ...flags);
+  } catch (error) {
+    const ours = String(error.stdout)
+      .split('\n')
+      .filter((line) => /nestjs-database|^app\.ts/.test(line));
+    if (ours.length > 0) {
+      throw new Error(`Types do not hold with ${flags.join(' ')}:\n${ours.join('\n')}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function tryConsumer(name, { start, typeChecks }, tarball, scratch) {
+  const startedAt = performance.now();
+  const folder = path.join(scratch, name);
+  cpSync(path.join(here, name), folder, { recursive: true });
+  const manifest = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  manifest.dependencies['nestjs-database'] = `file:${tarball}`;
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest));
+  run(folder, 'npm', 'install', '--no-package-lock', ...npmFlags);
+  if (typeChecks.length > 0) {
+    copyFileSync(path.join(here, 'app.ts'), path.join(folder, 'app.ts'));
+    for (const flags of typeChecks) checkDeclarations(folder, flags);
+    run(folder, process.execPath, tsc);
+  }
+  const answer = run(folder, process.execPath, ...start);
+  if (!answer.includes('consumer: ok')) throw new Error(`${name} did not finish:\n${answer}`);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+  console.log(`✓ ${name}: ${typeChecks.length} type resolutions, ran (${seconds} s)`);
+}
+
+const scratch = mkdtempSync(path.join(tmpdir(), 'nestjs-database-consumers-'));
+try {
+  run(
+    root,
+    'npm',
+    'pack',
+    '--workspace',
+    'libs/database',
+    '--pack-destination',
+    scratch,
+    ...npmFlags,
+  );
+  const { version } = JSON.parse(
+    readFileSync(path.join(root, 'libs/database/package.json'), 'utf8'),
+  );
+  const tarball = path.join(scratch, `nestjs-database-${version}.tgz`);
+  const chosen = process.argv.slice(2);
+  for (const [name, consumer] of Object.entries(consumers)) {
+    if (chosen.length === 0 || chosen.includes(name)) tryConsumer(name, consumer, tarball, scratch);
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
