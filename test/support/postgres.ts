@@ -10,7 +10,7 @@ export { sql } from './sql.js';
 export { waitFor } from './wait-for.js';
 
 /** The variable by which the global setup tells the workers where the shared cluster is. */
-export const SHARED_CLUSTER = 'TEST_SHARED_CLUSTER';
+const SHARED_CLUSTER = 'TEST_SHARED_CLUSTER';
 
 /** The servers that all suites of a run share: nobody may stop, kill or promote them. */
 export interface SharedCluster {
@@ -34,7 +34,7 @@ export interface TestDatabase {
 }
 
 /** @throws with the mend when the global setup did not run. */
-export function sharedCluster(): SharedCluster {
+function sharedCluster(): SharedCluster {
   const text = process.env[SHARED_CLUSTER];
   if (text !== undefined) return JSON.parse(text) as SharedCluster;
   throw new Error(
@@ -44,7 +44,7 @@ export function sharedCluster(): SharedCluster {
 }
 
 /** URL of another database on the same server. */
-export function urlOf(serverUrl: string, database: string): string {
+function urlOf(serverUrl: string, database: string): string {
   const url = new URL(serverUrl);
   url.pathname = `/${database}`;
   return url.href;

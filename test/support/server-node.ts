@@ -160,8 +160,8 @@ export class ServerNode {
   }
 
   private async layOut(upstream: ServerNode | undefined): Promise<void> {
-    const { binaries, settings, template } = this.recipe;
-    await copyTemplate(template, this.dir, binaries);
+    const { settings, template } = this.recipe;
+    await copyTemplate(template, this.dir);
     const conninfo = upstream && {
       primary_conninfo: `host=127.0.0.1 port=${upstream.port} user=postgres password=${template.password} application_name=${this.name}`,
     };

@@ -27,6 +27,11 @@ function toQueryConfig(statement: Statement): QueryConfig {
   };
 }
 
+function goneError(reason: string): ConnectionError {
+  const message = `The connection was lost before the statement was sent: ${reason}.`;
+  return new ConnectionError(message, { safeToRetry: true, outage: true });
+}
+
 /** Where the session's server is, for a CancelRequest. */
 interface Address {
   readonly host: string;
@@ -38,6 +43,7 @@ interface Address {
 export class PgConnection implements Connection {
   onClosed: ((reason: string) => void) | undefined;
   private closed = false;
+  private closedBecause = '';
   /** The statement under way; it gets its reply when the server is ready for the next one. */
   private reply: Reply | undefined;
   private failure: DatabaseError | undefined;
@@ -66,6 +72,10 @@ export class PgConnection implements Connection {
 
   execute(statement: Statement, reply: Reply): void {
     let config: QueryConfig;
+    if (this.closed) {
+      reply.replied(goneError(this.closedBecause), undefined);
+      return;
+    }
     try {
       config = toQueryConfig(statement);
     } catch (error) {
@@ -140,7 +150,8 @@ export class PgConnection implements Connection {
 
   private failed(error: DatabaseError): void {
     this.failure = error;
-    if (error instanceof ConnectionError) this.lost(error.message);
+    if (this.closed) this.settle(error, undefined);
+    else if (error instanceof ConnectionError) this.lost(error.message);
   }
 
   private failedReplyIsDue(): void {
@@ -157,6 +168,7 @@ export class PgConnection implements Connection {
   private lost(reason: string): void {
     if (this.closed) return;
     this.closed = true;
+    this.closedBecause = reason;
     // An error that waited for ReadyForQuery is still the best account of what happened.
     if (this.reply !== undefined) {
       this.settle(this.failure ?? translateQueryError(new Error(reason)), undefined);

@@ -31,7 +31,10 @@ interface ServerError extends Error {
 type Factory = (message: string, facts: QueryErrorFacts) => DatabaseError;
 
 const lost: Factory = (message, facts) =>
-  new ConnectionError(message, { ...facts, safeToRetry: false, outage: true });
+  new ConnectionError(
+    `The server ended the connection (${message}); whether the statement took effect is unknown.`,
+    { ...facts, safeToRetry: false, outage: true },
+  );
 
 /** By full SQLSTATE; what is not listed is a plain {@link QueryError}. */
 const BY_STATE: Readonly<Record<string, Factory>> = {

@@ -109,7 +109,7 @@ export async function ensureCluster(
 }
 
 /** Runs initdb on a new folder that belongs to the server's user. The password is for scram alone: no login without it. */
-export async function initdb(
+async function initdb(
   pgdata: string,
   binaries: ServerBinaries,
   user: ServerUser,

@@ -35,7 +35,11 @@ export class EmbeddedPostgres {
     refuseProduction(options);
     const projectDir = findProjectDir();
     const dataDir = resolve(options.dataDir ?? join(stateDirOf(projectDir), 'postgres'));
-    const hold = await holdServer(dataDir, () => launch(dataDir, projectDir, options));
+    const hold = await holdServer(dataDir, () => launch(dataDir, projectDir, options)).catch(
+      (error: unknown) => {
+        throw asEmbeddedError(dataDir, error);
+      },
+    );
     const handle = new EmbeddedPostgres(hold, dataDir, options.database ?? 'app');
     try {
       await handle.#open(options);
@@ -111,5 +115,14 @@ function refuseProduction({ allowInProduction }: EmbeddedPostgresOptions): void 
   if (process.env['NODE_ENV'] !== 'production' || allowInProduction === true) return;
   throw new EmbeddedPostgresError('The embedded PostgreSQL is not for production', {
     mend: 'Set the url of your server (DATABASE_URL), or pass allowInProduction: true if you mean it.',
+  });
+}
+
+/** What no step foresaw, such as a full disk, is still an error of this server. */
+function asEmbeddedError(dataDir: string, cause: unknown): EmbeddedPostgresError {
+  if (cause instanceof EmbeddedPostgresError) return cause;
+  return new EmbeddedPostgresError(`The embedded PostgreSQL in ${dataDir} could not be started`, {
+    mend: 'See the cause; deleting that folder starts with an empty one.',
+    cause,
   });
 }

@@ -49,7 +49,6 @@ export interface OpenServer {
  */
 export async function openServer(plan: ServerPlan): Promise<OpenServer> {
   const endsAt = systemClock.monotonicMs() + plan.startTimeoutMs;
-  await writeSettings(plan);
   for (;;) {
     const opened = (await reuse(plan, endsAt)) ?? (await start(plan, endsAt));
     if (opened !== undefined) return opened;
@@ -144,6 +143,7 @@ function unresponsive(plan: ServerPlan, pid: number): EmbeddedPostgresError {
 async function start(plan: ServerPlan, endsAt: number): Promise<OpenServer | undefined> {
   const port = plan.port ?? (await findFreePort(plan.dir.root));
   plan.onProgress('starting the server');
+  await writeSettings(plan);
   const server = await ServerProcess.spawn({
     binDir: plan.binaries.binDir,
     pgdata: plan.dir.pgdata,

@@ -8,10 +8,12 @@ import { Connector } from './connector.js';
 import { Lease } from './lease.js';
 import type { LeaseHome } from './lease.js';
 import { PoolCounters } from './pool-counters.js';
+import { drain } from './pool-closing.js';
 import { PoolKeeper } from './pool-keeper.js';
 import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
 import { PooledConnection } from './pooled-connection.js';
+import { answers, resetSession, rollBack } from './session-care.js';
 import { WaitQueue } from './wait-queue.js';
 import type { Waiter } from './wait-queue.js';
 
@@ -25,13 +27,8 @@ export interface PoolParts {
   readonly connect: () => Promise<Connection>;
 }
 
-/** Takes back what a session may have set; DEALLOCATE is left out, for statements stay prepared. */
-const RESET_SESSION =
-  'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; ' +
-  'SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES';
-
-/** Longest time for ROLLBACK, a reset or a check whether the connection lives, in ms. */
-const COMMAND_TIMEOUT_MS = 2_000;
+/** Longest time for saying goodbye, in ms. */
+const END_TIMEOUT_MS = 2_000;
 
 /**
  * A pool of connections. Everything waits in one fair queue; a connection that fails the destroy rule
@@ -155,11 +152,14 @@ export class Pool implements LeaseHome {
     this.counters.closed++;
     const { backendPid } = pooled.connection;
     this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
-    if (pooled.connection.transactionStatus === 'idle')
-      void pooled.connection.end(COMMAND_TIMEOUT_MS);
+    if (pooled.connection.transactionStatus === 'idle') void pooled.connection.end(END_TIMEOUT_MS);
     else pooled.connection.destroy();
     if (this.connections.size === 0) this.drained?.();
     this.grow();
+  }
+
+  onceEmpty(callback: () => void): void {
+    this.drained = callback;
   }
 
   /** Counts a leak; the keeper found it. */
@@ -275,26 +275,19 @@ export class Pool implements LeaseHome {
 
   private async validate(pooled: PooledConnection): Promise<void> {
     this.validating++;
-    const lives = await pooled.command(
-      '',
-      Math.min(COMMAND_TIMEOUT_MS, this.options.connectTimeoutMs),
-    );
+    const lives = await answers(pooled);
     this.validating--;
     if (lives && !this.isClosing) this.offer(pooled, this.clock.monotonicMs());
     else this.discard(pooled, 'it did not answer any more');
   }
 
   private async rollBack(pooled: PooledConnection): Promise<void> {
-    const done = await pooled.command('ROLLBACK', COMMAND_TIMEOUT_MS);
-    if (done && pooled.connection.transactionStatus === 'idle') this.give(pooled);
+    if (await rollBack(pooled)) this.give(pooled);
     else this.discard(pooled, 'its transaction could not be rolled back');
   }
 
   private async resetSession(pooled: PooledConnection): Promise<void> {
-    const isIdle = pooled.connection.transactionStatus === 'idle';
-    if (!isIdle) await pooled.command('ROLLBACK', COMMAND_TIMEOUT_MS);
-    const done = await pooled.command(RESET_SESSION, COMMAND_TIMEOUT_MS);
-    if (done) this.give(pooled);
+    if (await resetSession(pooled)) this.give(pooled);
     else this.discard(pooled, 'its session could not be reset');
   }
 
@@ -305,34 +298,8 @@ export class Pool implements LeaseHome {
     await this.keeper.stop();
     this.refuseAll(new ShutdownError(`The pool of "${this.node}" closes.`));
     for (const pooled of [...this.idle]) this.discard(pooled, 'the pool closes');
-    const cancelled = await this.drain();
-    const destroyed = this.connections.size;
-    for (const pooled of [...this.connections]) {
-      pooled.connection.destroy();
-      this.discard(pooled, 'it was still in use when the pool closed');
-    }
+    const closing = await drain(this, this.options.closeTimeoutMs);
     const tookMs = this.clock.monotonicMs() - startedAtMs;
-    this.parts.events.emit('pool:closed', { node: this.node, tookMs, cancelled, destroyed });
-  }
-
-  /** Waits for those who hold a connection; then cancels what they run. Returns how many it cancelled. */
-  private async drain(): Promise<number> {
-    if (await this.isDrainedWithin(this.options.closeTimeoutMs)) return 0;
-    const cancelled = this.connections.size;
-    const error = new ShutdownError('The query was cancelled: the pool closed over it.', {});
-    for (const pooled of this.connections) pooled.abort(error);
-    await this.isDrainedWithin(COMMAND_TIMEOUT_MS);
-    return cancelled;
-  }
-
-  private isDrainedWithin(timeoutMs: number): Promise<boolean> {
-    if (this.connections.size === 0) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const timer = this.clock.schedule(() => resolve(false), timeoutMs, { keepsProcess: true });
-      this.drained = () => {
-        timer.cancel();
-        resolve(true);
-      };
-    });
+    this.parts.events.emit('pool:closed', { node: this.node, tookMs, ...closing });
   }
 }

@@ -114,30 +114,40 @@ export class TransactionRunner {
 
   private async begin<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
     const { clock, defaults, backoff, events } = this.parts;
-    // Only an attempt whose COMMIT was never sent is repeated: `boundaries` makes the rest InDoubtError.
-    return retry(() => this.attempt(work, options), {
+    // A session is bound to its connection: when that is lost there is nothing to run it on again.
+    const isInSession = this.parts.ambient.scope !== undefined;
+    let isBegun = false;
+    const attempt = (): Promise<T> => {
+      isBegun = false;
+      return this.attempt(work, options, () => (isBegun = true));
+    };
+    return retry(attempt, {
       ...backoff,
       attempts: 1 + (options.retries ?? defaults.retries),
       clock,
       signal: options.signal,
       accepts: (scope, error) =>
         scope === 'transaction' ||
-        (error instanceof ConnectionError && error.transient && !error.safeToRetry),
+        // Lost before COMMIT was sent (after it, the error is InDoubtError): the server rolled back. Before
+        // BEGIN it is a failure to connect, which had its attempts already.
+        (isBegun && !isInSession && error instanceof ConnectionError && error.transient),
       retrying: (attempt, delayMs, error) =>
         events.emit('transaction:retried', { attempt, delayMs, error: error as Error }),
     });
   }
 
-  private attempt<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
+  private attempt<T>(work: Work<T>, options: TransactionOptions, begins: () => void): Promise<T> {
     const { ambient, clock, defaults } = this.parts;
     const timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
-    const within = (lease: Lease): Promise<T> =>
-      this.onLease(
+    const within = (lease: Lease): Promise<T> => {
+      begins();
+      return this.onLease(
         work,
         options,
         this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs),
         timeoutMs,
       );
+    };
     const session = ambient.scope;
     if (session !== undefined) {
       session.requireActive();

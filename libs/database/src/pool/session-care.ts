@@ -1,0 +1,28 @@
+// What a pool runs on its connections for itself: is it alive, is it clean.
+import type { PooledConnection } from './pooled-connection.js';
+
+/** Takes back what a session may have set; DEALLOCATE is left out, for statements stay prepared. */
+const RESET =
+  'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; ' +
+  'SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES';
+
+/** Longest time of each of these, in ms; a connection that takes longer is destroyed. */
+const TIMEOUT_MS = 2_000;
+
+/** Whether the server still answers; an empty statement is the cheapest question. */
+export function answers(pooled: PooledConnection): Promise<boolean> {
+  return pooled.command('', TIMEOUT_MS);
+}
+
+/** Ends an open transaction; false when the connection cannot be used any more. */
+export async function rollBack(pooled: PooledConnection): Promise<boolean> {
+  const done = await pooled.command('ROLLBACK', TIMEOUT_MS);
+  return done && pooled.connection.transactionStatus === 'idle';
+}
+
+/** Makes the session as it was when it was opened; false when the connection cannot be used any more. */
+export async function resetSession(pooled: PooledConnection): Promise<boolean> {
+  const isIdle = pooled.connection.transactionStatus === 'idle';
+  if (!isIdle && !(await rollBack(pooled))) return false;
+  return pooled.command(RESET, TIMEOUT_MS);
+}
