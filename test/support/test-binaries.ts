@@ -1,10 +1,14 @@
 // Where the suites' servers come from: binaries, their user, and folders below the project's state directory.
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { probeBinaries } from '../../libs/database/src/embedded/cluster.js';
 import type { ServerBinaries } from '../../libs/database/src/embedded/cluster.js';
-import { findProjectDir, stateDirOf } from '../../libs/database/src/embedded/data-dir.js';
+import {
+  findProjectDir,
+  makeFolder,
+  stateDirOf,
+} from '../../libs/database/src/embedded/data-dir.js';
 import { findPlatformPackage } from '../../libs/database/src/embedded/platform-package.js';
 import {
   isPostmasterOf,
@@ -70,8 +74,7 @@ async function endServer(pgdata: string, { binDir }: TestBinaries): Promise<void
   );
 }
 
-/** Open to the server's user, whatever the umask. */
-export async function makeDir(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
-  await chmod(path, 0o711);
+/** A folder that the server's user can enter. */
+export function makeDir(path: string): Promise<void> {
+  return makeFolder(path, 0o711);
 }

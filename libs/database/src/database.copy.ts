@@ -1,5 +1,5 @@
 // COPY in and out: what callers hand over becomes a text and a stream.
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { ParameterError, UsageError } from './kernel/errors.js';
 import type { Connection } from './driver/driver.js';
 import type { TripDesk } from './query/trip-desk.js';
@@ -100,12 +100,31 @@ export function copyOut(desk: TripDesk, pinned: Pinned | undefined, text: string
     throw new UsageError('copyTo takes a whole COPY statement: COPY (SELECT ...) TO STDOUT.');
   }
   const out = new PassThrough();
+  let proceed: (() => void) | undefined;
+  const goOn = (): void => {
+    const waiting = proceed;
+    proceed = undefined;
+    waiting?.();
+  };
+  out.on('drain', goOn).once('close', goOn);
+  // Not `out` itself: a failure would destroy it with the driver's bare error. Once the reader has left,
+  // the rest is dropped, for the server's answer to the cancel stands behind it.
+  const sink = new Writable({
+    write: (chunk, _encoding, written) => {
+      if (out.destroyed || out.write(chunk)) written();
+      else proceed = written;
+    },
+    final: (ended) => {
+      if (out.destroyed) ended();
+      else out.end(ended);
+    },
+  });
   const abort = new AbortController();
   out.once('close', () => abort.abort());
   void desk
     .sendWork<number>({
       statement: { text },
-      work: (connection: Connection) => connection.copyOut(text, out),
+      work: (connection: Connection) => connection.copyOut(text, sink),
       timeoutMs: COPY_TIMEOUT_MS,
       signal: abort.signal,
       pinned,

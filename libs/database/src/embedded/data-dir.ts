@@ -1,7 +1,7 @@
 // Where the embedded server keeps everything of its own, and who may enter it.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EmbeddedPostgresError, errnoOf } from './embedded.errors.js';
 import { isRoot, type ServerUser } from './server-user.js';
@@ -55,7 +55,7 @@ export function stateDirOf(projectDir: string): string {
  */
 export async function prepareDataDir(dir: DataDir, user: ServerUser): Promise<void> {
   try {
-    await mkdir(dir.root, { recursive: true, mode: user.uid === undefined ? 0o700 : 0o711 });
+    await makeFolder(dir.root, user.uid === undefined ? 0o700 : 0o711);
     await access(dir.root, constants.R_OK | constants.W_OK | constants.X_OK);
     await writeFile(join(dir.root, '.gitignore'), '*\n');
   } catch (error) {
@@ -68,6 +68,13 @@ export async function prepareDataDir(dir: DataDir, user: ServerUser): Promise<vo
     );
   }
   if (user.uid !== undefined) await requireReachable(dir.root, user);
+}
+
+/** Creates a folder and those above it that are missing, all with this mode, whatever the umask. */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, mode);
 }
 
 async function requireReachable(path: string, user: ServerUser): Promise<void> {

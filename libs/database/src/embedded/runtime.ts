@@ -6,7 +6,6 @@ import {
   copyFile,
   link,
   lstat,
-  mkdir,
   readdir,
   readFile,
   rename,
@@ -15,6 +14,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { makeFolder } from './data-dir.js';
 import { EmbeddedPostgresError } from './embedded.errors.js';
 import type { PlatformPackage } from './platform-package.js';
 
@@ -47,8 +47,7 @@ export async function prepareRuntime(pkg: PlatformPackage, runtimeDir: string): 
 }
 
 async function layOut(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true });
-  await chmod(to, 0o755);
+  await makeFolder(to, 0o755);
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const source = join(from, entry.name);
     if (entry.isDirectory()) await layOut(source, join(to, entry.name));

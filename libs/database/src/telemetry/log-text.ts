@@ -23,11 +23,12 @@ export function errorText(error: unknown): string {
   return safeText(`${name}${error.message}`);
 }
 
-/** A statement without its literals, cut; what a quote leaves unclear is left out. */
+/** A statement without its literals, cut; from a quote on that is not understood nothing is shown. */
 export function statementText(text: string): string {
   const masked = text
     .replace(/'(?:[^'\\]|'')*'/g, '?')
-    .replace(/['$][\s\S]*/, (rest) => (/^\$\d/.test(rest) ? rest : '...'))
+    .replace(/'[\s\S]*|\$(?!\d)[\s\S]*/, '...')
+    .replace(/(?<![$\w."])\d[\d.]*\b/g, '?')
     .replace(/\s+/g, ' ')
     .trim();
   return masked.length > MAX_STATEMENT_LENGTH

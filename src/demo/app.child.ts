@@ -1,0 +1,14 @@
+// The app as a child of the demo: on a free port, and never longer than the demo itself.
+import 'reflect-metadata';
+import { startServer } from '../server.js';
+
+// The channel closes when the demo ends, however it ends.
+process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+
+try {
+  const { url } = await startServer(0);
+  process.send?.({ url });
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}
