@@ -27,7 +27,11 @@ import { StatusModule } from './status/status.module.js';
   providers: [
     {
       provide: APP_PIPE,
-      useValue: new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }),
+      useValue: new ValidationPipe({
+        whitelist: true,
+        forbidNonWhitelisted: true,
+        transform: true,
+      }),
     },
     { provide: APP_FILTER, useClass: DatabaseExceptionFilter },
   ],

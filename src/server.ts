@@ -1,6 +1,6 @@
 // Makes the app and lets it listen; main.ts, the demo and the tests start it through here.
 import { createServer } from 'node:net';
-import type { INestApplication } from '@nestjs/common';
+import type { INestApplication, LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { AppLogger } from './config/app.logger.js';
@@ -14,9 +14,16 @@ export interface RunningServer {
   readonly url: string;
 }
 
-/** Builds the app, sets up its database and listens. @throws StartFailure when the port is taken */
-export async function startServer(port: number): Promise<RunningServer> {
-  const app = await NestFactory.create(AppModule, { abortOnError: false, logger: new AppLogger() });
+/**
+ * Builds the app, sets up its database and listens.
+ * @param logger `false` says nothing
+ * @throws StartFailure when the port cannot be had
+ */
+export async function startServer(
+  port: number,
+  logger: LoggerService | false = new AppLogger(),
+): Promise<RunningServer> {
+  const app = await NestFactory.create(AppModule, { abortOnError: false, logger });
   try {
     app.enableShutdownHooks();
     mountDocs(app);

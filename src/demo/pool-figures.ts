@@ -76,7 +76,15 @@ export class PoolWatch {
       const ratios = (before?.ratios ?? 0) + utilizationRatio;
       const peakLeased = Math.max(before?.peakLeased ?? 0, leased);
       const peakWaiting = Math.max(before?.peakWaiting ?? 0, waiting);
-      this.sums.set(name, { name, max, peakLeased, peakWaiting, meanRatio: ratios / looks, looks, ratios });
+      this.sums.set(name, {
+        name,
+        max,
+        peakLeased,
+        peakWaiting,
+        meanRatio: ratios / looks,
+        looks,
+        ratios,
+      });
     }
   }
 }

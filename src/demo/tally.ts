@@ -37,7 +37,10 @@ export class Tally {
 
   /** Requests that failed: answers from 500 on and network errors. Refused orders are answers. */
   get errors(): number {
-    return this.byOutcome.reduce((sum, [outcome, count]) => sum + (isError(outcome) ? count : 0), 0);
+    return this.byOutcome.reduce(
+      (sum, [outcome, count]) => sum + (isError(outcome) ? count : 0),
+      0,
+    );
   }
 
   /** Upper end of the bucket of the quantile, in ms; 0 without requests. @param quantile from 0 to 1 */

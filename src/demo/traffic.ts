@@ -61,7 +61,8 @@ export class Traffic {
       outcome = nameOf(error);
     }
     const durationMs = performance.now() - startedAtMs;
-    for (const tally of [this.all, this.span, this.ofKind(ask.kind)]) tally.add(outcome, durationMs);
+    for (const tally of [this.all, this.span, this.ofKind(ask.kind)])
+      tally.add(outcome, durationMs);
     if (Number.isNaN(Number(outcome))) await sleep(PAUSE_MS);
   }
 

@@ -19,7 +19,10 @@ export class InstrumentDto {
   @ApiProperty({ example: 'Microsoft' })
   name!: string;
 
-  @ApiProperty({ enum: ['index', 'stock'], description: 'An index has prices, but cannot be bought.' })
+  @ApiProperty({
+    enum: ['index', 'stock'],
+    description: 'An index has prices, but cannot be bought.',
+  })
   kind!: 'index' | 'stock';
 
   @ApiProperty({ enum: ['day', 'month'], description: 'Spacing of its prices.' })
@@ -49,7 +52,11 @@ export class QuoteDto {
   @ApiProperty({ format: 'date', example: '2010-03-01' })
   day!: string;
 
-  @ApiDecimal('0.13', { type: String, nullable: true, description: 'Since the price before; null when it is the first.' })
+  @ApiDecimal('0.13', {
+    type: String,
+    nullable: true,
+    description: 'Since the price before; null when it is the first.',
+  })
   change!: string | null;
 
   @ApiDecimal('0.45', { type: String, nullable: true })
@@ -58,17 +65,30 @@ export class QuoteDto {
 
 /** Which candles. */
 export class CandlesQuery {
-  @ApiProperty({ enum: INTERVALS, required: false, default: 'month', description: 'Weeks begin on Monday.' })
+  @ApiProperty({
+    enum: INTERVALS,
+    required: false,
+    default: 'month',
+    description: 'Weeks begin on Monday.',
+  })
   @IsOptional()
   @IsIn(INTERVALS)
   interval: Interval = 'month';
 
   @IsOptional()
-  @IsDay({ required: false, example: '2008-01-01', description: 'The candle with this day is the first.' })
+  @IsDay({
+    required: false,
+    example: '2008-01-01',
+    description: 'The candle with this day is the first.',
+  })
   from?: string;
 
   @IsOptional()
-  @IsDay({ required: false, example: '2009-12-31', description: 'The candle with this day is the last.' })
+  @IsDay({
+    required: false,
+    example: '2009-12-31',
+    description: 'The candle with this day is the last.',
+  })
   to?: string;
 
   @ApiProperty({ required: false, default: 100, minimum: 1, maximum: MAX_CANDLES })
@@ -97,7 +117,12 @@ export class CandleDto {
   @ApiDecimal('1166.359985')
   close!: string;
 
-  @ApiProperty({ type: String, nullable: true, example: '129512520000', description: 'Null where the source has none.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: '129512520000',
+    description: 'Null where the source has none.',
+  })
   volume!: string | null;
 
   @ApiProperty({ example: 21, description: 'Number of prices it was made of.' })
@@ -115,6 +140,11 @@ export class CandlePageDto {
   @ApiProperty({ type: [CandleDto] })
   candles!: CandleDto[];
 
-  @ApiProperty({ type: String, nullable: true, format: 'date', description: '`from` of the next page; null on the last one.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'date',
+    description: '`from` of the next page; null on the last one.',
+  })
   nextFrom!: string | null;
 }

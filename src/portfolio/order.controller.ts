@@ -1,5 +1,15 @@
 // /portfolios/:id/orders: place one, list them.
-import { Body, Controller, Get, HttpStatus, Param, ParseUUIDPipe, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpStatus,
+  Param,
+  ParseUUIDPipe,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -28,13 +38,22 @@ export class OrderController {
 
   @Post()
   @ApiOperation({ summary: 'Buy or sell at the latest price, or at that of a day' })
-  @ApiHeader({ name: IDEMPOTENCY_KEY, required: true, description: 'New for each order, such as a UUID.' })
+  @ApiHeader({
+    name: IDEMPOTENCY_KEY,
+    required: true,
+    description: 'New for each order, such as a UUID.',
+  })
   @ApiCreatedResponse({ type: OrderDto })
-  @ApiOkResponse({ type: OrderDto, description: 'The order was placed by an earlier request with this key.' })
+  @ApiOkResponse({
+    type: OrderDto,
+    description: 'The order was placed by an earlier request with this key.',
+  })
   @ApiBadRequestResponse({ description: 'The body or the key is malformed.' })
   @ApiNotFoundResponse({ description: 'There is no such portfolio or symbol.' })
   @ApiConflictResponse({ description: 'The key belongs to another order.' })
-  @ApiUnprocessableEntityResponse({ description: 'Too little cash, too few shares, no price, or an index.' })
+  @ApiUnprocessableEntityResponse({
+    description: 'Too little cash, too few shares, no price, or an index.',
+  })
   async place(
     @Param('id', ParseUUIDPipe) id: string,
     @IdempotencyKey() key: string,

@@ -89,6 +89,10 @@ export class OrderPageDto {
   @ApiProperty({ type: [OrderDto] })
   orders!: OrderDto[];
 
-  @ApiProperty({ type: String, nullable: true, description: '`before` of the next page; null on the last one.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: '`before` of the next page; null on the last one.',
+  })
   nextBefore!: string | null;
 }

@@ -8,11 +8,7 @@ export const MAX_POSITION = 1_000_000_000;
 
 /** Why a well-formed order is not placed. Part of the answer. */
 export type Refusal =
-  | 'NOT_TRADABLE'
-  | 'NO_PRICE'
-  | 'INSUFFICIENT_CASH'
-  | 'INSUFFICIENT_SHARES'
-  | 'POSITION_LIMIT';
+  'NOT_TRADABLE' | 'NO_PRICE' | 'INSUFFICIENT_CASH' | 'INSUFFICIENT_SHARES' | 'POSITION_LIMIT';
 
 /** Ends the order with 422, and with it the transaction it was tried in. @throws UnprocessableEntityException always */
 export function refuse(code: Refusal, message: string): never {

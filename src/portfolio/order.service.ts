@@ -8,7 +8,14 @@ import type { OrdersQuery, PlaceOrderDto } from './order.dto.js';
 import { Order } from './order.entity.js';
 import { MAX_POSITION, refuse, requireSameOrder } from './order.rules.js';
 import { PortfolioService, unknownPortfolio } from './portfolio.service.js';
-import { GIVE_CASH, GIVE_SHARES, LOCK_PORTFOLIO, PRICE_DEAL, TAKE_CASH, TAKE_SHARES } from './portfolio.sql.js';
+import {
+  GIVE_CASH,
+  GIVE_SHARES,
+  LOCK_PORTFOLIO,
+  PRICE_DEAL,
+  TAKE_CASH,
+  TAKE_SHARES,
+} from './portfolio.sql.js';
 
 /** An order, and whether this call placed it or an earlier one with the same key. */
 export interface Placement {
@@ -91,7 +98,10 @@ export class OrderService {
     }
     const given = await this.db.query(GIVE_SHARES, [id, symbol, quantity, MAX_POSITION]);
     if (given.rowCount === 0) {
-      refuse('POSITION_LIMIT', `A portfolio holds at most ${MAX_POSITION} shares of one instrument`);
+      refuse(
+        'POSITION_LIMIT',
+        `A portfolio holds at most ${MAX_POSITION} shares of one instrument`,
+      );
     }
   }
 

@@ -16,7 +16,8 @@ export class CreatePortfolioDto {
   @ApiDecimal('100000.00', { required: false, default: '100000.00' })
   @IsOptional()
   @Matches(/^\d{1,12}(\.\d{1,2})?$/, {
-    message: 'cash must be a decimal string like "2500.50", with at most 12 digits before the point',
+    message:
+      'cash must be a decimal string like "2500.50", with at most 12 digits before the point',
   })
   cash: string = '100000.00';
 }

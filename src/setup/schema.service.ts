@@ -20,7 +20,7 @@ export class SchemaService {
   }
 
   private async runMissing(): Promise<string[]> {
-    await this.db.query(SETUP_LOCK);
+    await this.db.query(SETUP_LOCK, [], { timeoutMs: SETUP_TIMEOUT_MS });
     await this.db.query(CREATE_LEDGER);
     const { rows } = await this.db.query<{ id: string }>('select id from schema_migrations');
     const applied = new Set(rows.map((row) => row.id));

@@ -65,9 +65,7 @@ const FILES: readonly PriceFile[] = [
     name: 'stocks.csv',
     header: 'symbol,date,price',
     row: ([symbol, date, price]) =>
-      symbol && date && price
-        ? [symbol, dayOf(date), null, null, null, price, null]
-        : undefined,
+      symbol && date && price ? [symbol, dayOf(date), null, null, null, price, null] : undefined,
   },
 ];
 

@@ -1,6 +1,6 @@
-// A progress bar on a terminal; two plain lines where the output is a file or a pipe.
+// A progress bar on a terminal; nothing where the output is a file or a pipe, which get the plain lines of the log.
 
-/** Where the lines go; `process.stdout` fits. */
+/** Where the bar is drawn; `process.stdout` fits. */
 export interface Terminal {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -8,27 +8,24 @@ export interface Terminal {
 
 const WIDTH = 28;
 const CLEAR_LINE = '\r\u001b[K';
-/** A terminal shows no more than this many pictures a second anyway. */
+/** A terminal shows no more pictures a second anyway. */
 const FRAME_MS = 50;
 
-/** Shows how far one piece of work has come. */
+/** Shows how far one piece of work has come, on one line that is gone afterwards. */
 export class ProgressView {
   private shownAtMs = -Infinity;
-  private readonly startedAtMs = performance.now();
 
   constructor(
     private readonly title: string,
     /** Amount that counts as all of it, in any unit. */
     private readonly total: number,
     private readonly terminal: Terminal = process.stdout,
-  ) {
-    if (!this.isDrawn) terminal.write(`… ${title}\n`);
-  }
+  ) {}
 
   /** @param done in the unit of `total`. @param note such as `3,512 rows` */
   show(done: number, note: string): void {
     const nowMs = performance.now();
-    if (!this.isDrawn || nowMs - this.shownAtMs < FRAME_MS) return;
+    if (this.terminal.isTTY !== true || nowMs - this.shownAtMs < FRAME_MS) return;
     this.shownAtMs = nowMs;
     const ratio = this.total === 0 ? 1 : Math.min(done / this.total, 1);
     const filled = Math.round(ratio * WIDTH);
@@ -37,22 +34,8 @@ export class ProgressView {
     this.terminal.write(`${CLEAR_LINE}… ${this.title} ${bar} ${percent} % ${note}`);
   }
 
-  /** The last line, on which the figure stays. */
-  finish(note: string): void {
-    const seconds = ((performance.now() - this.startedAtMs) / 1_000).toFixed(2);
-    this.end(`✓ ${this.title}: ${note} (${seconds} s)`);
-  }
-
-  /** Leaves the bar; the error itself is reported by whoever catches it. */
-  fail(): void {
-    this.end(`✗ ${this.title}`);
-  }
-
-  private get isDrawn(): boolean {
-    return this.terminal.isTTY === true;
-  }
-
-  private end(line: string): void {
-    this.terminal.write(`${this.isDrawn ? CLEAR_LINE : ''}${line}\n`);
+  /** Takes the line away; the outcome is the log's to tell. */
+  clear(): void {
+    if (this.terminal.isTTY === true) this.terminal.write(CLEAR_LINE);
   }
 }

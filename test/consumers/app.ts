@@ -1,7 +1,7 @@
 // The same small app for every consumer project: what a user writes on the first day, against the packed library.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Injectable, Module } from '@nestjs/common';
@@ -57,6 +57,8 @@ function appModule(url: string) {
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-database-consumer-'));
+  // Run by root, the server is another user, who has to get through.
+  await chmod(folder, 0o755);
   const server = await EmbeddedPostgres.start({ dataDir: join(folder, 'data') });
   try {
     const app = await NestFactory.createApplicationContext(appModule(server.url), {

@@ -92,6 +92,9 @@ try {
   for (const [name, consumer] of Object.entries(consumers)) {
     if (chosen.length === 0 || chosen.includes(name)) tryConsumer(name, consumer, tarball, scratch);
   }
+} catch (error) {
+  console.error(`✗ ${error.message}\n${error.stdout ?? ''}`);
+  process.exitCode = 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -34,6 +34,13 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
+/** The word that is at most two edits away and the nearest of them. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const edits = (name: string): number => distance(name.toLowerCase(), word.toLowerCase());
+  const [best] = known.toSorted((a, b) => edits(a) - edits(b));
+  return best !== undefined && edits(best) <= 2 ? best : undefined;
+}
+
 /** Bounds of a number. */
 export interface Bounds {
   readonly min: number;
@@ -94,7 +101,7 @@ export class Checks {
   knownKeys(path: string, value: object, known: readonly string[]): void {
     for (const key of Object.keys(value)) {
       if (known.includes(key)) continue;
-      const near = known.find((name) => distance(name.toLowerCase(), key.toLowerCase()) <= 2);
+      const near = nearest(key, known);
       const mend =
         near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`;
       const at = path === '' ? key : `${path}.${key}`;

@@ -6,7 +6,8 @@ const MAX_STATEMENT_LENGTH = 120;
 /** One line without passwords: those in URLs and those behind `password=`. */
 export function safeText(text: string): string {
   const line = text
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1***@')
+    .slice(0, MAX_LENGTH * 4)
+    .replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/)\S*@/gi, '$1***@')
     .replace(
       /\b(password|passwd|pwd|secret|token)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;)&]+)/gi,
       '$1$2***',
