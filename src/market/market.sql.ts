@@ -12,7 +12,7 @@ export const INSTRUMENT = `
 
 /** Two steps down the primary key for each instrument; a window function would read every price. */
 const QUOTE = `
-  select i.symbol, i.name, last.close as price, last.day::text as day, last.close - previous.close as change,
+  select i.symbol, i.name, last.close as price, last.day::text as day, trim_scale(last.close - previous.close) as change,
          round((last.close / previous.close - 1) * 100, 2) as "changePercent"
     from instruments i
    cross join lateral

@@ -9,6 +9,7 @@ import { databasePipeline, nodeChain } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
 import type { Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
+import { BorrowSampler } from './pool/borrow-sampler.js';
 import { Pool } from './pool/pool.js';
 import { PoolStage } from './pool/pool.stage.js';
 import type { PoolStats } from './pool/pool-stats.js';
@@ -61,6 +62,7 @@ export class DatabaseCore {
   readonly events = new Events();
   readonly ambient = new Ambient();
   readonly classifier = new Classifier();
+  readonly sampler = new BorrowSampler(this.events);
   readonly clock: Clock;
   readonly desk: TripDesk;
   readonly topology: Topology;
@@ -93,6 +95,7 @@ export class DatabaseCore {
       events,
       defaults: options.transaction,
       backoff: options.retry,
+      sampler: this.sampler,
     });
   }
 

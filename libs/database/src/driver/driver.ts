@@ -12,6 +12,15 @@ export interface Reply {
   replied(error: DatabaseError | undefined, result: unknown): void;
 }
 
+/** A statement of another library that speaks the protocol by itself: a cursor, a query stream, a COPY stream. */
+export interface Submittable {
+  submit(wire: unknown): unknown;
+  handleError(error: Error, wire?: unknown): unknown;
+}
+
+/** What a session tells by itself; `end` comes once, when it is over. */
+export type SessionEvent = 'notification' | 'notice' | 'end';
+
 /** One session on a server. Runs one statement at a time. Its errors are already translated. */
 export interface Connection {
   readonly backendPid: number;
@@ -33,10 +42,13 @@ export interface Connection {
   copyIn(text: string, source: Readable): Promise<number>;
   /** Runs `COPY ... TO STDOUT` into `sink`, at the pace of `sink`; resolves with the rows. */
   copyOut(text: string, sink: Writable): Promise<number>;
-  /** Runs a `pg` submittable as it is; for other libraries' cursors and streams. */
-  submit(submittable: unknown): unknown;
-  /** Notifications and notices of the session; for other libraries' clients. */
-  listen(event: 'notification' | 'notice', listener: (message: never) => void): () => void;
+  /**
+   * Lets a submittable talk to the server, and resolves when the server is ready again. What goes wrong is
+   * told to the submittable too, translated.
+   */
+  submit(submittable: Submittable): Promise<void>;
+  /** Notifications, notices and the end of the session; for other libraries' clients. */
+  listen(event: SessionEvent, listener: (message: never) => void): () => void;
   /** Says goodbye; destroys the socket when that takes longer than `timeoutMs`. */
   end(timeoutMs: number): Promise<void>;
   /** Drops the socket at once. */

@@ -3,27 +3,33 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ConnectionOptions } from 'node:tls';
-import type { Client, QueryConfig, Submittable } from 'pg';
+import type { Client, QueryConfig, Submittable as PgSubmittable } from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { systemClock } from '../kernel/clock.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
-import type { Connection, Reply, TransactionStatus } from './driver.js';
+import type { Connection, Reply, SessionEvent, Submittable, TransactionStatus } from './driver.js';
 import { prepareParameters } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
-import { partsOf, wireOf } from './pg-wire.js';
-import { translateCopyError, translateQueryError } from './sqlstate.js';
+import { isAlive, partsOf, wireOf } from './pg-wire.js';
+import {
+  lostBefore,
+  translateClientError,
+  translateCopyError,
+  translateQueryError,
+} from './sqlstate.js';
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
 
 function toQueryConfig(statement: Statement): QueryConfig {
-  const { text, name, values } = statement;
+  const { text, name, values, types } = statement;
   return {
     text,
     ...(name === undefined ? {} : { name }),
     ...(values === undefined || values.length === 0 ? {} : { values: prepareParameters(values) }),
     ...(statement.rowMode === 'array' ? { rowMode: 'array' } : {}),
+    ...(types === undefined ? {} : { types: types as NonNullable<QueryConfig['types']> }),
   };
 }
 
@@ -86,7 +92,7 @@ export class PgConnection implements Connection {
     // Typed as in @types/pg: the callback gets undefined instead of an error.
     this.client.query(config, (error: Error | undefined | null, result: unknown) => {
       if (error === undefined || error === null) this.settle(undefined, result);
-      else this.failed(translateQueryError(error));
+      else this.failed(this.translate(error));
     });
   }
 
@@ -109,11 +115,25 @@ export class PgConnection implements Connection {
     return this.copied(pipeline(source, sink), () => source.rowCount);
   }
 
-  submit(submittable: unknown): unknown {
-    return this.client.query(submittable as Submittable);
+  async submit(submittable: Submittable): Promise<void> {
+    let failure: DatabaseError | undefined;
+    const handleError = submittable.handleError.bind(submittable);
+    submittable.handleError = (error, wire) => {
+      failure = this.translate(error);
+      return handleError(failure, wire);
+    };
+    if (this.closed) {
+      const error = lostBefore();
+      handleError(error, wireOf(this.client));
+      throw error;
+    }
+    const ready = this.becomesReady();
+    this.client.query(submittable as PgSubmittable);
+    await ready;
+    if (failure !== undefined) throw failure;
   }
 
-  listen(event: 'notification' | 'notice', listener: (message: never) => void): () => void {
+  listen(event: SessionEvent, listener: (message: never) => void): () => void {
     const target: EventEmitter = this.client;
     const received = listener as (message: unknown) => void;
     target.on(event, received);
@@ -134,10 +154,7 @@ export class PgConnection implements Connection {
 
   /** After a failure midway nobody knows what the protocol waits for: the connection is given up. */
   private async copied(copying: Promise<void>, rowCount: () => number): Promise<number> {
-    const ready = new Promise<void>((resolve) => {
-      this.client.once('drain', resolve);
-      this.client.once('end', resolve);
-    });
+    const ready = this.becomesReady();
     try {
       await copying;
     } catch (error) {
@@ -146,6 +163,25 @@ export class PgConnection implements Connection {
     }
     await ready;
     return rowCount();
+  }
+
+  /** Resolves when the statement under way is over, or the connection is. */
+  private becomesReady(): Promise<void> {
+    const { client } = this;
+    return new Promise((resolve) => {
+      const over = (): void => {
+        client.off('drain', over);
+        client.off('end', over);
+        resolve();
+      };
+      client.on('drain', over);
+      client.on('end', over);
+    });
+  }
+
+  /** An error that is not the server's, on a connection that lives, is one of the client's own. */
+  private translate(error: Error): DatabaseError {
+    return isAlive(this.client) ? translateClientError(error) : translateQueryError(error);
   }
 
   private failed(error: DatabaseError): void {

@@ -17,12 +17,22 @@ interface ClientParts {
   readonly connection: PgWire;
   readonly processID: number | null;
   readonly secretKey: number | null;
+  /** False from the first error of the socket on. */
+  readonly _queryable: boolean;
+  /** True once the socket is closed. */
+  readonly _ended: boolean;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
 /** The inner parts of a client. */
 export function partsOf(client: Client): ClientParts {
   return client as unknown as ClientParts;
+}
+
+/** Whether a client still talks to its server. */
+export function isAlive(client: Client): boolean {
+  const { _queryable, _ended } = partsOf(client);
+  return _queryable && !_ended;
 }
 
 /** The protocol of a client. */

@@ -1,5 +1,10 @@
 // What travels: a statement, how it may be run, and what comes back.
 
+/** Finds the parser of a type, by its object id and the format it is sent in. */
+export interface TypeParsers {
+  getTypeParser(oid: number, format?: string): (value: string) => unknown;
+}
+
 /** A statement as the caller wrote it. */
 export interface Statement {
   readonly text: string;
@@ -9,6 +14,8 @@ export interface Statement {
   readonly name?: string | undefined;
   /** Rows as objects (default) or as arrays in the order of the columns. */
   readonly rowMode?: 'object' | 'array' | undefined;
+  /** Parsers of values for this statement, in place of those of `pg`. */
+  readonly types?: TypeParsers | undefined;
 }
 
 /** Whether the caller declared the statement as reading only. */

@@ -44,7 +44,7 @@ export interface TripRequest {
   /** COMMIT under way must never be cancelled: its outcome would be unknown. */
   readonly uncancellable?: boolean;
   /** Where a lease is borrowed; `stack` is formatted only when somebody reads it. */
-  readonly borrowedAt?: { readonly stack?: string };
+  readonly borrowedAt?: { readonly stack?: string } | undefined;
 }
 
 /** What all trips of an instance share. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../kernel/clock.js';
 import { ConnectionError, UsageError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
+import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { TripRequest } from '../query/trip.js';
@@ -22,6 +23,7 @@ export interface RunnerParts {
   readonly events: Events;
   readonly defaults: TransactionDefaults;
   readonly backoff: RetryOptions;
+  readonly sampler: BorrowSampler;
 }
 
 /** A transaction that its opener ends. */
@@ -277,8 +279,7 @@ export class TransactionRunner {
   }
 
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
-    const borrowedAt: { stack?: string } = {};
-    Error.captureStackTrace(borrowedAt, this.borrow);
+    const borrowedAt = this.parts.sampler.sample(this.borrow);
     return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
   }
 

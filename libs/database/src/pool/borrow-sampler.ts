@@ -1,0 +1,32 @@
+// Where leases are borrowed: some stacks always, all of them once a leak was seen.
+import type { Events } from '../kernel/events.js';
+
+/** A place in the code; `stack` is formatted only when somebody reads it. */
+export interface BorrowPlace {
+  readonly stack?: string;
+}
+
+/** A stack costs several us, a short transaction some hundred: one in this many is taken. */
+const EVERY = 16;
+/** Leases of which each gets its stack after a leak. */
+const AFTER_LEAK = 10_000;
+
+/** Decides which borrowers are remembered. A leak that happens twice is found at the second time at the latest. */
+export class BorrowSampler {
+  private untilNext = 0;
+  private all = EVERY;
+
+  constructor(events: Events) {
+    events.on('lease:leaked', () => (this.all = AFTER_LEAK));
+  }
+
+  /** The place that called `above`, or undefined when this borrower is not sampled. */
+  sample(above: (...args: never[]) => unknown): BorrowPlace | undefined {
+    if (this.all > 0) this.all--;
+    else if (this.untilNext-- > 0) return undefined;
+    else this.untilNext = EVERY - 1;
+    const place: { stack?: string } = {};
+    Error.captureStackTrace(place, above);
+    return place;
+  }
+}
