@@ -78,6 +78,7 @@ describe('waiting', () => {
 
   it('is refused at once when the queue is full', async () => {
     const app = await start({ max: 1, min: 1, maxWaiting: 2 });
+    await waitFor(() => app.pools.stats()[0]?.idle === 1, { describe: 'the warm connection' });
     const first = [sleeping(app, 0.3), sleeping(app, 0), sleeping(app, 0)];
     const error = await failure(sleeping(app, 0), PoolOverloadedError);
     expect(error).toMatchObject({ code: 'DB_POOL_OVERLOADED', pool: { waiting: 2 } });

@@ -13,12 +13,7 @@ import type { Connection, Reply, SessionEvent, Submittable, TransactionStatus } 
 import { prepareParameters } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
 import { isAlive, partsOf, wireOf } from './pg-wire.js';
-import {
-  lostBefore,
-  translateClientError,
-  translateCopyError,
-  translateQueryError,
-} from './sqlstate.js';
+import { translateClientError, translateCopyError, translateQueryError } from './sqlstate.js';
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
 
@@ -29,7 +24,7 @@ function toQueryConfig(statement: Statement): QueryConfig {
     ...(name === undefined ? {} : { name }),
     ...(values === undefined || values.length === 0 ? {} : { values: prepareParameters(values) }),
     ...(statement.rowMode === 'array' ? { rowMode: 'array' } : {}),
-    ...(types === undefined ? {} : { types: types as NonNullable<QueryConfig['types']> }),
+    ...(types === undefined ? {} : { types }),
   };
 }
 
@@ -123,7 +118,7 @@ export class PgConnection implements Connection {
       return handleError(failure, wire);
     };
     if (this.closed) {
-      const error = lostBefore();
+      const error = goneError(this.closedBecause);
       handleError(error, wireOf(this.client));
       throw error;
     }

@@ -101,16 +101,6 @@ export function translateClientError(error: unknown): DatabaseError {
   return new QueryError(error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-/**
- * A statement was given to a connection that is gone already. Not safe to retry: the statement was not sent, but
- * those before it, in the same transaction or session, were.
- */
-export function lostBefore(): ConnectionError {
-  const message =
-    'The connection was lost before the statement was sent, and its transaction with it.';
-  return new ConnectionError(message, { safeToRetry: false, outage: true });
-}
-
 /** Translates what a COPY failed with: the server, the network, or the caller's own stream. */
 export function translateCopyError(error: unknown): DatabaseError {
   if (isServerError(error)) return translateQueryError(error);

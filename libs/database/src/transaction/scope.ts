@@ -21,6 +21,13 @@ export interface ScopeParts {
   readonly deadlineAtMs: number;
 }
 
+const GATED =
+  'The statement waited for the end of a nested transaction. When that one waits for the statement in turn, run ' +
+  'the statement on its handle: tx, the manager or trx of the other library.';
+const ENDED =
+  'A statement ended the transaction (COMMIT or ROLLBACK inside its text). The callback of transaction() ends ' +
+  'it: return to commit, throw to roll back.';
+
 /**
  * Statements that are sent from inside a scope run on its connection, in order. While an inner scope
  * is open, statements of the outer one wait: run inside, they would share the fate of its savepoint.
@@ -37,8 +44,11 @@ export class Scope implements Pinned {
   private readonly gated: Trip[] = [];
   private readonly turns: Array<() => void> = [];
   private readonly atGate: Phase = {
-    due: (trip) =>
-      this.leaveGate(trip, new QueryTimeoutError(this.parts.clock.monotonicMs() - trip.openedAtMs)),
+    due: (trip) => {
+      const cause = new UsageError(GATED);
+      const waitedMs = this.parts.clock.monotonicMs() - trip.openedAtMs;
+      this.leaveGate(trip, new QueryTimeoutError(waitedMs, { cause, safeToRetry: true }));
+    },
     interrupt: (trip, error) => this.leaveGate(trip, error),
   };
 
@@ -64,9 +74,9 @@ export class Scope implements Pinned {
     return this.parts.deadlineAtMs;
   }
 
-  /** True until the end of the callback that owns the scope. */
+  /** True until the end of the callback that owns the scope, or one around it. */
   get isActive(): boolean {
-    return this.isOpen;
+    return this.isOpen && (this.parent?.isActive ?? true);
   }
 
   /** Nesting depth of savepoints. */
@@ -84,11 +94,19 @@ export class Scope implements Pinned {
 
   /** @throws UsageError when the scope is over. */
   requireActive(): void {
-    if (this.isOpen) return;
+    if (this.isActive) return;
     throw new UsageError(
       `The ${this.kind} has ended, yet code that was started inside it still uses it. ` +
         'Await everything inside the callback; run what may come later in tx.afterCommit().',
       this.firstError,
+    );
+  }
+
+  /** @throws UsageError when an inner scope is still open: half of what it does would be committed. */
+  requireNoInner(): void {
+    if (this.inner === undefined) return;
+    throw new UsageError(
+      `The ${this.kind} ended while a nested transaction inside it was under way. Await it inside the callback.`,
     );
   }
 
@@ -108,6 +126,10 @@ export class Scope implements Pinned {
   }
 
   returning(trip: Trip): void {
+    if (this.kind !== 'session' && this.lease.isUsable && this.lease.transactionStatus === 'idle') {
+      this.doomedBy ??= new UsageError(ENDED);
+      trip.error ??= this.doomedBy as UsageError;
+    }
     const { error } = trip;
     if (error === undefined) return;
     if (error.sqlState === '25P02' && this.firstError !== undefined) {
@@ -120,7 +142,7 @@ export class Scope implements Pinned {
 
   /** Opens an inner scope when no other one is open; waits its turn otherwise. */
   async openInner(): Promise<Scope> {
-    while (this.inner !== undefined) {
+    while (this.inner !== undefined && this.isActive) {
       await new Promise<void>((resolve) => this.turns.push(resolve));
     }
     this.requireActive();
@@ -142,6 +164,7 @@ export class Scope implements Pinned {
   /** No further statement is let in. What waits is refused when `error` is given, and awaited otherwise. */
   end(error?: UsageError): void {
     this.isOpen = false;
+    for (const turn of this.turns.splice(0)) turn();
     if (error === undefined) return;
     for (const trip of this.gated.splice(0)) trip.settle(error, undefined);
     this.lease.refuseQueued(error);

@@ -10,8 +10,9 @@ import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
 import type { Ambient } from './ambient.js';
 import { beginText, commit, rollBack, withDeadline } from './boundaries.js';
+import { callHooks } from './hooks.js';
+import { Savepoint } from './savepoint.js';
 import { Scope } from './scope.js';
-import type { Hook } from './scope.js';
 import { Session, Transaction } from './transaction.js';
 import type { TransactionDefaults, TransactionOptions } from './transaction.options.js';
 
@@ -114,6 +115,11 @@ export class TransactionRunner {
     return { session: new Session(scope, ambient, desk), close };
   }
 
+  /** Opens a savepoint that the caller ends; waits while another one is open. */
+  openSavepoint(outer: Scope): Promise<Savepoint> {
+    return Savepoint.open(outer, this.parts);
+  }
+
   private async begin<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
     const { clock, defaults, backoff, events } = this.parts;
     // A session is bound to its connection: when that is lost there is nothing to run it on again.
@@ -178,15 +184,16 @@ export class TransactionRunner {
     try {
       await desk.sendOn(scope.lease, { text: beginText({ ...options, isolation }, timeoutMs) });
       const result = await this.within(scope, work, options.signal);
-      if (scope.doomedBy !== undefined) throw scope.doomedBy;
+      if (scope.doomedBy !== undefined) throw scope.doomedBy as Error;
+      scope.requireNoInner();
       scope.end();
       await commit(desk, scope, options.readOnly === true);
-      await this.call(scope.afterCommit);
+      await callHooks(scope.afterCommit, this.parts);
       return result;
     } catch (error) {
       scope.end(new UsageError(STRAY, error));
       await rollBack(desk, scope);
-      await this.call(scope.afterRollback);
+      await callHooks(scope.afterRollback, this.parts);
       throw error;
     }
   }
@@ -212,28 +219,15 @@ export class TransactionRunner {
 
   private async nest<T>(outer: Scope, work: Work<T>): Promise<T> {
     const { desk, ambient } = this.parts;
-    outer.requireActive();
-    const inner = await outer.openInner();
-    const name = `sp_${inner.depth}`;
+    const savepoint = await this.openSavepoint(outer);
+    const { scope } = savepoint;
     try {
-      await desk.sendOn(outer.lease, { text: `SAVEPOINT ${name}` });
-      const result = await ambient.run(inner, () => work(new Transaction(inner, ambient, desk)));
-      if (inner.doomedBy !== undefined) throw inner.doomedBy;
-      inner.end();
-      await desk.sendOn(outer.lease, { text: `RELEASE SAVEPOINT ${name}` });
-      outer.afterCommit.push(...inner.afterCommit);
-      outer.afterRollback.push(...inner.afterRollback);
+      const result = await ambient.run(scope, () => work(new Transaction(scope, ambient, desk)));
+      await savepoint.release();
       return result;
     } catch (error) {
-      inner.end(new UsageError(STRAY, error));
-      if (outer.lease.isUsable) {
-        const text = `ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`;
-        await desk.sendOn(outer.lease, { text });
-      }
-      await this.call(inner.afterRollback);
+      await savepoint.rollBack(error);
       throw error;
-    } finally {
-      outer.closeInner();
     }
   }
 
@@ -248,10 +242,10 @@ export class TransactionRunner {
           const result = await ambient.run(scope, () =>
             work(new Transaction(scope, ambient, desk)),
           );
-          await this.call(scope.afterCommit);
+          await callHooks(scope.afterCommit, this.parts);
           return result;
         } catch (error) {
-          await this.call(scope.afterRollback);
+          await callHooks(scope.afterRollback, this.parts);
           throw error;
         } finally {
           scope.end();
@@ -281,15 +275,5 @@ export class TransactionRunner {
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
     const borrowedAt = this.parts.sampler.sample(this.borrow);
     return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
-  }
-
-  private async call(hooks: readonly Hook[]): Promise<void> {
-    for (const hook of hooks) {
-      try {
-        await this.parts.ambient.run(undefined, hook);
-      } catch (error) {
-        this.parts.events.emit('transaction:hook-failed', { error });
-      }
-    }
   }
 }

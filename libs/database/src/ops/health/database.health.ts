@@ -18,10 +18,6 @@ export interface IndicatorDetails {
 /** Shaped as Terminus' `HealthIndicatorResult`. */
 export type IndicatorResult<Key extends string> = Record<Key, IndicatorDetails>;
 
-function isTrouble(state: HealthState): boolean {
-  return state === 'down' || state === 'degraded';
-}
-
 /** The state that goes with readiness: what is not judged does no harm. */
 function shownState(state: HealthState, isReady: boolean): HealthState {
   if (!isReady) return 'down';
@@ -48,7 +44,7 @@ export class DatabaseHealthIndicator {
     const reported = Object.entries(checks);
     const reasons = isClosing
       ? ['The application shuts down.']
-      : reported.filter(([, check]) => isTrouble(check.state)).map(([, { reason }]) => reason);
+      : reported.filter(([, check]) => check.state !== 'up').map(([, { reason }]) => reason);
     const ageMs = checks.connection?.ageMs;
     return this.result(key, shownState(state, isReady), {
       state,
