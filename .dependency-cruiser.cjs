@@ -2,6 +2,9 @@
 const source = '^libs/database/src/';
 const spec = '\\.(e2e-)?spec\\.ts$';
 
+/** What the operations rooms share: the shape of a room, its own session, and the view of the running database. */
+const opsShared = ['ops/capability', 'ops/ops-session', 'ops/database-view'];
+
 /**
  * What each room may import besides itself. Rooms that are not listed may not import the library at all, so a new room has to
  * be entered here.
@@ -14,7 +17,7 @@ const floors = {
   cache: ['query/', 'kernel/'],
   pool: ['driver/', 'query/', 'kernel/'],
   routing: ['pool/', 'query/', 'kernel/'],
-  telemetry: ['pool/stats', 'query/', 'kernel/'],
+  telemetry: ['pool/pool-stats', 'query/', 'kernel/'],
   transaction: [
     'routing/',
     'resilience/(retry|resilience.options)',
@@ -24,14 +27,14 @@ const floors = {
   ],
   adapters: ['transaction/', 'routing/', 'pool/', 'query/', 'kernel/'],
   embedded: ['driver/', 'query/', 'kernel/'],
-  'ops/health': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/monitor': ['ops/capability', 'ops/ops-session', 'telemetry/', 'kernel/'],
-  'ops/alerts': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/tuning': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/timeseries': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/backup': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/archive': ['ops/capability', 'ops/ops-session', 'kernel/'],
-  'ops/dashboard': ['ops/capability', 'ops/ops-session', 'kernel/'],
+  'ops/health': [...opsShared, 'kernel/'],
+  'ops/monitor': [...opsShared, 'telemetry/', 'kernel/'],
+  'ops/alerts': [...opsShared, 'kernel/'],
+  'ops/tuning': [...opsShared, 'kernel/'],
+  'ops/timeseries': [...opsShared, 'kernel/'],
+  'ops/backup': [...opsShared, 'kernel/'],
+  'ops/archive': [...opsShared, 'kernel/'],
+  'ops/dashboard': [...opsShared, 'kernel/'],
 };
 
 const floorRules = Object.entries(floors).map(([room, below]) => ({
@@ -81,7 +84,7 @@ module.exports = {
         path: `${source}.+/`,
         pathNot: [
           ...Object.keys(floors).map((room) => `${source}${room}/`),
-          `${source}ops/(capability|capability-host|ops-session)[^/]*\\.ts$`,
+          `${source}ops/[^/]+\\.ts$`,
           `${source}testing/`,
           spec,
         ],
@@ -92,8 +95,21 @@ module.exports = {
       name: 'ops-floor',
       comment: 'What the ops rooms share stands on the driver and the kernel.',
       severity: 'error',
-      from: { path: `${source}ops/[^/]+\\.ts$`, pathNot: spec },
+      from: {
+        path: `${source}ops/[^/]+\\.ts$`,
+        pathNot: [`${source}ops/database-view\\.ts$`, spec],
+      },
       to: { path: source, pathNot: `${source}(ops/[^/]+\\.ts$|driver/|query/|kernel/)` },
+    },
+    {
+      name: 'ops-view-of-snapshots',
+      comment: 'The view shows snapshots; a snapshot is typed where it is taken.',
+      severity: 'error',
+      from: { path: `${source}ops/database-view\\.ts$` },
+      to: {
+        path: source,
+        pathNot: `${source}(routing/node|resilience/circuit-breaker|pool/pool-stats|query/|kernel/)`,
+      },
     },
     {
       name: 'only-driver-imports-pg',

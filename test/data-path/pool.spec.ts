@@ -102,7 +102,7 @@ describe('waiting', () => {
     const leaving = app.db.query('select 1', [], { signal: controller.signal });
     const staying = app.db.one('select 2 as two');
     controller.abort();
-    await expect(leaving).rejects.toMatchObject({ code: 'DB_QUERY_ABORTED', safeToRetry: false });
+    await expect(leaving).rejects.toMatchObject({ code: 'DB_QUERY_ABORTED', safeToRetry: true });
     expect(await staying).toEqual({ two: 2 });
     await holder;
   });

@@ -93,6 +93,14 @@ describe('one and maybeOne', () => {
   });
 });
 
+describe('one of a write', () => {
+  it('gives its RETURNING row', async () => {
+    const text = `insert into item values ($1, 'new', 1) returning id`;
+    expect(await app.db.one(text, [50])).toEqual({ id: 50 });
+    await app.db.query('delete from item where id = 50');
+  });
+});
+
 describe('what the server refuses', () => {
   it('is typed, with its facts as fields, and keeps the backend', async () => {
     const before = await app.db.one<{ pid: number }>('select pg_backend_pid() as pid');

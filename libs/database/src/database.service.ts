@@ -76,8 +76,9 @@ export class DatabaseService {
   }
 
   /**
-   * The one row of a read.
-   * @throws NotFoundRowError without a row, TooManyRowsError with more; else what {@link read} throws.
+   * The one row that a statement gives: of a read, or of a write with RETURNING, which goes to the primary.
+   * @throws NotFoundRowError without a row, TooManyRowsError with more (a write has taken effect by then,
+   * unless a transaction rolls it back); else what {@link read} or {@link query} throws.
    */
   async one<Row = Record<string, unknown>>(
     statement: string | Statement,
@@ -85,28 +86,27 @@ export class DatabaseService {
     options?: QueryOptions,
   ): Promise<Row> {
     const row = await this.maybeOne<Row>(statement, values, options);
-    if (row === undefined)
-      throw new NotFoundRowError('one() found no row. Use maybeOne() where that is fine.');
-    return row;
+    if (row !== undefined) return row;
+    throw new NotFoundRowError('one() found no row. Use maybeOne() where that is fine.');
   }
 
   /**
-   * The row of a read, or undefined.
-   * @throws TooManyRowsError with more than one; else what {@link read} throws.
+   * The row that a statement gives, or undefined.
+   * @throws TooManyRowsError with more than one, as {@link one} does.
    */
   async maybeOne<Row = Record<string, unknown>>(
     statement: string | Statement,
     values?: readonly unknown[],
     options?: QueryOptions,
   ): Promise<Row | undefined> {
-    const rows = await this.read<Row>(statement, values, options);
-    if (rows.length > 1) {
-      throw new TooManyRowsError(
-        `Expected one row and found ${rows.length}. Narrow the condition, or use read().`,
-        rows.length,
-      );
-    }
-    return rows[0];
+    const text = typeof statement === 'string' ? statement : statement.text;
+    const writes = this.core.classifier.classify(text).kind === 'write';
+    const rows = writes
+      ? (await this.query<Row>(statement, values, options)).rows
+      : await this.read<Row>(statement, values, options);
+    if (rows.length <= 1) return rows[0];
+    const message = `Expected one row and found ${rows.length}. Narrow the condition, or use read().`;
+    throw new TooManyRowsError(message, rows.length);
   }
 
   /**

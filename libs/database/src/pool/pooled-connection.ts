@@ -42,6 +42,7 @@ export class PooledConnection implements Reply {
   run(trip: Trip, owner: ConnectionOwner): void {
     const nowMs = this.clock.monotonicMs();
     const { timeoutMs } = trip.request;
+    trip.isSent = true;
     this.trip = trip;
     this.owner = owner;
     this.lastText = trip.statement.text;

@@ -70,6 +70,8 @@ export class Trip extends WheelEntry {
   /** Names of the nodes that failed this trip. */
   tried: string[] | undefined;
   attempts = 0;
+  /** True once the statement was handed to a connection: from then on it may have run. */
+  isSent = false;
   /** Time in the pool's queue so far, in ms. */
   waitMs = 0;
   /** Time of the last execution, in ms. */
@@ -155,7 +157,7 @@ export class Trip extends WheelEntry {
 
   private abort(): void {
     const cause: unknown = this.request.signal?.reason;
-    const safeToRetry = this.attempts === 0;
+    const safeToRetry = !this.isSent;
     this.interrupt(new QueryAbortedError('The caller aborted the query.', { cause, safeToRetry }));
   }
 
