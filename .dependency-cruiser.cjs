@@ -21,7 +21,7 @@ const floors = {
   transaction: [
     'routing/',
     'resilience/(retry|resilience.options)',
-    'pool/lease',
+    'pool/(lease|borrow-sampler)',
     'query/',
     'kernel/',
   ],

@@ -8,8 +8,10 @@ import {
   ConnectionError,
   databaseOptionsFromEnv,
   DatabaseModule,
+  DatabasePoolService,
+  getDatabaseToken,
 } from 'nestjs-database';
-import type { DatabaseModuleOptions } from 'nestjs-database';
+import type { DatabaseModuleOptions, DatabaseService } from 'nestjs-database';
 import { startDatabaseApp } from '../support/database-app.js';
 import { failure } from '../support/failure.js';
 import { useLeakCheck } from '../support/leak-check.js';
@@ -266,8 +268,6 @@ describe('databaseOptionsFromEnv', () => {
 
 describe('instances side by side', () => {
   it('are injected by name, and each has its own pool', async () => {
-    const { getDatabaseToken, DatabaseService, DatabasePoolService } =
-      await import('nestjs-database');
     const imports = [
       DatabaseModule.forRoot({ url: database.url, pool: { max: 2 } }),
       DatabaseModule.forRoot({ name: 'reports', url: database.url, pool: { max: 3 } }),
@@ -279,16 +279,12 @@ describe('instances side by side', () => {
     const app = await Test.createTestingModule({ imports }).compile();
     await app.init();
     const names = ['default', 'reports', 'archive'];
-    const services = names.map((name) =>
-      app.get<InstanceType<typeof DatabaseService>>(getDatabaseToken(name)),
-    );
+    const services = names.map((name) => app.get<DatabaseService>(getDatabaseToken(name)));
     expect(services.map(({ name }) => name)).toEqual(names);
     for (const service of services)
       expect(await service.one('select 1 as one')).toEqual({ one: 1 });
     const pools = names.map((name) =>
-      app.get<InstanceType<typeof DatabasePoolService>>(
-        getDatabaseToken(name, DatabasePoolService),
-      ),
+      app.get<DatabasePoolService>(getDatabaseToken(name, DatabasePoolService)),
     );
     expect(pools.map((pool) => pool.stats()[0]?.max)).toEqual([2, 3, 4]);
     await app.close();

@@ -45,6 +45,7 @@ const intruders = [
   ['ops/health/a.ts', '../alerts/target.js', 'floor-ops-health'],
   ['ops/alerts/a.ts', '../../telemetry/target.js', 'floor-ops-alerts'],
   ['ops/capability.ts', '../pool/target.js', 'ops-floor'],
+  ['ops/database-view.ts', '../driver/target.js', 'ops-view-of-snapshots'],
   ['annex/a.ts', '../kernel/target.js', 'room-is-on-a-floor'],
   ['pool/hall.ts', '../database.service.js', 'nothing-imports-the-hall'],
   ['pool/wire.ts', 'pg', 'only-driver-imports-pg'],

@@ -41,10 +41,10 @@ function documentedDefaults(path: string, name: string): Map<string, string | un
   );
 }
 
-/** The value a `@default` writes as a literal. */
+/** The value a `@default` writes as a literal; a remark may follow (`2, or max when that is less`). */
 function literal(text: string): unknown {
   // Through JSON, so that objects of the other context compare as ours.
-  const value: unknown = runInNewContext(`(${text})`);
+  const value: unknown = runInNewContext(`(${text.split(/, (?=[a-z])/)[0]})`);
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 

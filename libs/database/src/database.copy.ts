@@ -53,7 +53,7 @@ function toText(value: unknown, position: number): string {
       `Column ${position} of a row is a ${typeof value}: pass a value.`,
     );
   }
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'object' ? JSON.stringify(value) : `${value as string | number}`;
   return text.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] ?? character);
 }
 

@@ -1,5 +1,5 @@
 // A module of `pg` that its type declarations leave out.
 declare module 'pg/lib/utils.js' {
-  const utils: { prepareValue(value: unknown): unknown };
+  const utils: { readonly prepareValue: (value: unknown) => unknown };
   export default utils;
 }

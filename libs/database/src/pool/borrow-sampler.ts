@@ -20,13 +20,17 @@ export class BorrowSampler {
     events.on('lease:leaked', () => (this.all = AFTER_LEAK));
   }
 
-  /** The place that called `above`, or undefined when this borrower is not sampled. */
-  sample(above: (...args: never[]) => unknown): BorrowPlace | undefined {
+  /** The stack of the code that asks, or undefined when this borrower is not sampled. */
+  sample(): BorrowPlace | undefined {
     if (this.all > 0) this.all--;
     else if (this.untilNext-- > 0) return undefined;
     else this.untilNext = EVERY - 1;
     const place: { stack?: string } = {};
-    Error.captureStackTrace(place, above);
+    const limit = Error.stackTraceLimit;
+    // The first ten frames are ours; those of the application stand below.
+    Error.stackTraceLimit = limit + 15;
+    Error.captureStackTrace(place);
+    Error.stackTraceLimit = limit;
     return place;
   }
 }

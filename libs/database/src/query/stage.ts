@@ -1,5 +1,5 @@
 // The one shape of every stage, and how stages are put behind each other.
-import type { Trip } from './trip.js';
+import type { Step, Trip } from './trip.js';
 
 /** Sends a trip into what comes next. */
 export type Enter = (trip: Trip) => void;
@@ -18,17 +18,11 @@ export interface Stage {
   settled?(trip: Trip, next: Enter): boolean;
 }
 
-/** A stage in its place; `up` is where the trip came from. */
-export interface Link {
-  readonly stage: Stage;
-  readonly next: Enter;
-}
-
 /** Puts a stage before what comes next: `before(routing, before(resilience, pool))`. */
 export function before(stage: Stage, next: Enter): Enter {
-  const link: Link = { stage, next };
+  const step: Step = { stage, next };
   return (trip) => {
-    trip.descend(link);
+    trip.descend(step);
     stage.enter(trip, next);
   };
 }

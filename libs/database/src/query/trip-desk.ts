@@ -63,7 +63,7 @@ export class TripDesk implements TripHost {
         reject(new QueryAbortedError(message, { cause, safeToRetry: true }));
         return;
       }
-      this.pipeline(new Trip(this, request, resolve as (result: never) => void, reject));
+      this.pipeline(new Trip(this, request, resolve, reject));
     });
   }
 

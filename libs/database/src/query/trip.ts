@@ -5,7 +5,6 @@ import { QueryAbortedError } from '../kernel/errors.js';
 import { WheelEntry } from '../kernel/timer-wheel.js';
 import type { TimerWheel } from '../kernel/timer-wheel.js';
 import type { Consistency, Intent, Statement } from './query.js';
-import type { Link } from './stage.js';
 
 /** A connection that a trip is bound to: that of its transaction or session. */
 export interface Pinned {
@@ -15,6 +14,12 @@ export interface Pinned {
   enter(trip: Trip): void;
   /** The trip is about to tell its caller; a transaction explains a failure by its first one here. */
   returning?(trip: Trip): void;
+}
+
+/** A stage that the trip has passed on its way down, and where that one leads to. */
+export interface Step {
+  readonly stage: { settled?(trip: Trip, next: (trip: Trip) => void): boolean };
+  readonly next: (trip: Trip) => void;
 }
 
 /** Where a trip waits; knows what to do when the time is up or the caller goes away. */
@@ -80,10 +85,10 @@ export class Trip extends WheelEntry {
   phaseStartedAtMs = 0;
   error: DatabaseError | undefined;
   result: unknown;
-  private readonly path: Link[] = [];
+  private readonly path: Step[] = [];
   private phase: Phase | undefined;
   private done = false;
-  private onAbort: (() => void) | undefined;
+  private readonly onAbort: (() => void) | undefined;
 
   constructor(
     private readonly host: TripHost,
@@ -135,8 +140,8 @@ export class Trip extends WheelEntry {
   }
 
   /** @internal A stage takes the trip. */
-  descend(link: Link): void {
-    this.path.push(link);
+  descend(step: Step): void {
+    this.path.push(step);
   }
 
   /** Sends the trip back up the stairs with its outcome. */
@@ -145,10 +150,10 @@ export class Trip extends WheelEntry {
     this.leave();
     this.error = error;
     this.result = result;
-    for (let link = this.path.pop(); link !== undefined; link = this.path.pop()) {
+    for (let step = this.path.pop(); step !== undefined; step = this.path.pop()) {
       // The stage stays on the path while it decides: it may send the trip down again at once.
-      this.path.push(link);
-      const kept = link.stage.settled?.(this, link.next) ?? false;
+      this.path.push(step);
+      const kept = step.stage.settled?.(this, step.next) ?? false;
       if (kept) return;
       this.path.pop();
     }

@@ -11,6 +11,7 @@ const EVERY_MS = 20;
 export class EventLoopLag {
   private readonly lately: SlidingHistogram;
   private timer: Timer | undefined;
+  private maxMs: number | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -35,11 +36,20 @@ export class EventLoopLag {
     return sum.figures();
   }
 
+  /** The longest lag since the last call; for the one who samples. Undefined when there was no look. */
+  takeMaxMs(): number | undefined {
+    const { maxMs } = this;
+    this.maxMs = undefined;
+    return maxMs;
+  }
+
   private look(nowMs: number): void {
     const dueAtMs = nowMs + EVERY_MS;
     this.timer = this.clock.schedule(() => {
       const firedAtMs = this.clock.monotonicMs();
-      this.lately.record(firedAtMs - dueAtMs, firedAtMs);
+      const lagMs = Math.max(0, firedAtMs - dueAtMs);
+      this.lately.record(lagMs, firedAtMs);
+      this.maxMs = Math.max(this.maxMs ?? 0, lagMs);
       this.look(firedAtMs);
     }, EVERY_MS);
   }

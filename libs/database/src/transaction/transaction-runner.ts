@@ -273,7 +273,7 @@ export class TransactionRunner {
   }
 
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
-    const borrowedAt = this.parts.sampler.sample(this.borrow);
+    const borrowedAt = this.parts.sampler.sample();
     return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
   }
 }

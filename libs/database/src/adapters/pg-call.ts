@@ -1,0 +1,66 @@
+// The many forms of `query(...)` in `pg`, read into one.
+import { UsageError } from '../kernel/errors.js';
+import type { Statement } from '../query/query.js';
+import type { PgCallback, PgQueryConfig, PgSubmittable } from './pg-pool.types.js';
+
+/** One call of `query(...)`. */
+export interface PgCall {
+  readonly what: Statement | PgSubmittable;
+  readonly callback: PgCallback | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+/** Settings of a statement that change the protocol in a way that is not offered here. */
+const REFUSED = ['binary', 'rows', 'portal', 'queryMode'] as const;
+
+/** Whether this is a cursor, a stream or the like. */
+export function isSubmittable(what: unknown): what is PgSubmittable {
+  return typeof (what as Partial<PgSubmittable> | null | undefined)?.submit === 'function';
+}
+
+function toStatement(config: PgQueryConfig, values: unknown): Statement {
+  const refused = REFUSED.find((key) => (config as unknown as Record<string, unknown>)[key]);
+  if (refused !== undefined) {
+    throw new UsageError(`query({ ${refused} }) is not supported here. Leave it out.`);
+  }
+  if (typeof config.text !== 'string') {
+    throw new UsageError('query() needs a text: query(text, values) or query({ text, values }).');
+  }
+  // As in `pg`: values beside the object go before those inside.
+  const given = (values ?? config.values ?? undefined) as readonly unknown[] | undefined;
+  const { text, name, rowMode, types } = config;
+  return { text, values: given, name, rowMode, types };
+}
+
+/**
+ * Reads `(text | config | submittable, values?, callback?)` and `(..., callback)`.
+ * @throws UsageError for anything else.
+ */
+export function readCall(args: readonly unknown[]): PgCall {
+  const [first, second, third] = args;
+  const values = typeof second === 'function' ? undefined : second;
+  const callback = (typeof second === 'function' ? second : third) as PgCallback | undefined;
+  if (isSubmittable(first)) return { what: first, callback, timeoutMs: undefined };
+  if (typeof first === 'string') {
+    return { what: toStatement({ text: first }, values), callback, timeoutMs: undefined };
+  }
+  if (typeof first !== 'object' || first === null) {
+    throw new UsageError('query() takes a text, an object with a text, or a cursor or stream.');
+  }
+  const config = first as PgQueryConfig & { readonly callback?: PgCallback };
+  const what = toStatement(config, values);
+  return { what, callback: callback ?? config.callback, timeoutMs: config.query_timeout };
+}
+
+/** Tells the callback, when there is one, outside of the promise: what it throws is its own affair. */
+export function answer<T>(
+  promise: Promise<T>,
+  callback: ((error: Error | undefined, result: T) => void) | undefined,
+): Promise<T> | undefined {
+  if (callback === undefined) return promise;
+  promise.then(
+    (result) => process.nextTick(callback, undefined, result),
+    (error: unknown) => process.nextTick(callback, error, undefined),
+  );
+  return undefined;
+}

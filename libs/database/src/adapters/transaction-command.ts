@@ -1,0 +1,68 @@
+// Recognises the statements by which other libraries begin and end their transactions.
+import type { IsolationLevel } from '../transaction/transaction.options.js';
+
+/** Modes of a transaction, as far as they are given. */
+export interface TransactionModes {
+  readonly isolation?: IsolationLevel;
+  readonly access?: 'read only' | 'read write';
+  readonly isDeferrable?: boolean;
+}
+
+/** BEGIN, COMMIT, ROLLBACK, SET TRANSACTION or PREPARE TRANSACTION. */
+export interface TransactionCommand extends TransactionModes {
+  readonly verb: 'begin' | 'commit' | 'rollback' | 'set' | 'prepare';
+  /** AND CHAIN: another transaction begins at once. */
+  readonly chains: boolean;
+}
+
+/** A longer text is never one of these commands alone. */
+const MAX_LENGTH = 300;
+
+const LEADING = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*/;
+const FIRST_WORD = /^(?:begin|start|commit|end|rollback|abort|set|prepare)\b/i;
+const BEGIN = /^(?:begin(?: work| transaction)?|start transaction)(?: (.+))?$/;
+const END =
+  /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
+const SET = /^set (?:local |session )?transaction (?!snapshot\b)(.+)$/;
+const MODE =
+  /^(?:isolation level (serializable|repeatable read|read committed|read uncommitted)|(read only|read write)|(not )?(deferrable))(?: ?, ?| |$)/;
+
+function readModes(text: string): TransactionModes | undefined {
+  let rest = text;
+  let modes: TransactionModes = {};
+  while (rest !== '') {
+    const match = MODE.exec(rest);
+    if (match === null) return undefined;
+    const [whole, isolation, access, not, deferrable] = match;
+    if (isolation !== undefined) {
+      // PostgreSQL has no weaker level than read committed.
+      const level = isolation === 'read uncommitted' ? 'read committed' : isolation;
+      modes = { ...modes, isolation: level as IsolationLevel };
+    }
+    if (access !== undefined) modes = { ...modes, access: access as 'read only' | 'read write' };
+    if (deferrable !== undefined) modes = { ...modes, isDeferrable: not === undefined };
+    rest = rest.slice(whole.length);
+  }
+  return modes;
+}
+
+/** The command that the text is; undefined for anything else, and for several statements in one text. */
+export function readCommand(text: string): TransactionCommand | undefined {
+  const start = LEADING.exec(text)?.[0].length ?? 0;
+  if (text.length - start > MAX_LENGTH || !FIRST_WORD.test(text.slice(start, start + 12))) {
+    return undefined;
+  }
+  const words = text.slice(start).toLowerCase().replace(/\s+/g, ' ');
+  const command = words.replace(/[ ;]+$/, '');
+  if (/^prepare transaction\b/.test(command)) return { verb: 'prepare', chains: false };
+  const end = END.exec(command);
+  if (end !== null) {
+    const verb = end[1] === 'commit' || end[1] === 'end' ? 'commit' : 'rollback';
+    return { verb, chains: end[2] !== undefined };
+  }
+  const begin = BEGIN.exec(command);
+  const match = begin ?? SET.exec(command);
+  const modes = match === null ? undefined : readModes(match[1] ?? '');
+  if (modes === undefined) return undefined;
+  return { verb: begin === null ? 'set' : 'begin', chains: false, ...modes };
+}
