@@ -71,12 +71,16 @@ const app = spawn('npm', ['start'], {
 });
 let output = '';
 for (const stream of [app.stdout, app.stderr]) stream.on('data', (chunk) => (output += chunk));
-const ended = new Promise((resolve) => app.once('close', (code, signal) => resolve(signal ?? code)));
+const ended = new Promise((resolve) => app.once('exit', (code, signal) => resolve(signal ?? code)));
 let family = [];
+let isOver = false;
+void ended.then(() => (isOver = true));
 
 try {
   const ask = (route) => fetch(base + route, { signal: AbortSignal.timeout(10_000) });
-  await until(async () => (await ask('/health/ready')).ok, 'the app is ready', 120_000);
+  const isReady = async () => isOver || (await ask('/health/ready')).ok;
+  await until(isReady, 'the app is ready', 120_000);
+  assert.ok(!isOver, 'npm start ended before the app was ready');
   console.log(`ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
 
   for (const route of process.argv.slice(2)) {

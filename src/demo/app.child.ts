@@ -1,6 +1,7 @@
 // The app as a child of the demo: on a free port, and never longer than the demo itself.
 import 'reflect-metadata';
 import { startServer } from '../server.js';
+import { failureText } from '../terminal/failure.view.js';
 
 // The channel closes when the demo ends, however it ends.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
@@ -9,6 +10,6 @@ try {
   const { url } = await startServer(0);
   process.send?.({ url });
 } catch (error) {
-  console.error(error);
+  console.error(failureText(error));
   process.exit(1);
 }

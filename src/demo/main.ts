@@ -1,6 +1,6 @@
 // `npm run demo`: live traffic against the app, the pool's figures meanwhile, a summary at the end.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StartFailure } from '../config/start-failure.js';
+import { failureText } from '../terminal/failure.view.js';
 import { type DemoApp, findOrStartApp } from './demo-app.js';
 import { type DemoOptions, parseDemoOptions } from './demo.options.js';
 import { PoolWatch } from './pool-figures.js';
@@ -69,7 +69,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  if (error instanceof StartFailure) console.error(`✗ ${error.message}\n  mend: ${error.mend}`);
-  else console.error(error);
+  console.error(failureText(error));
   process.exitCode = 1;
 }

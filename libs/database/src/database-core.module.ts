@@ -8,6 +8,7 @@ import type {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { ConfigurationError } from './kernel/errors.js';
+import { requireAnnouncedTypeorm, requireTypeorm } from './database.adapters.js';
 import { DatabaseCore } from './database.core.js';
 import { startDevelopmentServer } from './database.development.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './database.module-definition.js';
@@ -35,14 +36,23 @@ function requireUniqueName(name: string, modules: ModulesContainer): void {
   ]);
 }
 
-/** Makes the parts, starts a server of its own where no URL is given, and connects. */
-function coreProvider(name: string): FactoryProvider<Promise<DatabaseCore>> {
+/**
+ * Makes the parts, starts a server of its own where no URL is given, and connects. `announcesTypeorm` is what stood
+ * beside a factory of options; undefined without one.
+ */
+function coreProvider(
+  name: string,
+  announcesTypeorm: boolean | undefined,
+): FactoryProvider<Promise<DatabaseCore>> {
   return {
     provide: getCoreToken(name),
     inject: [MODULE_OPTIONS_TOKEN, ModulesContainer],
     useFactory: async (options: DatabaseModuleOptions, modules: ModulesContainer) => {
       requireUniqueName(name, modules);
       let resolved = resolveOptions({ ...options, name });
+      const usesTypeorm = resolved.typeorm !== false;
+      requireAnnouncedTypeorm(announcesTypeorm ?? usesTypeorm, usesTypeorm);
+      if (usesTypeorm) await requireTypeorm();
       const server = resolved.nodes.length === 0 ? await startDevelopmentServer() : undefined;
       if (server !== undefined) resolved = resolveOptions({ ...options, name, url: server.url });
       const core = new DatabaseCore(resolved, { stopServer: server && (() => server.stop()) });
@@ -69,8 +79,11 @@ export class DatabaseCoreModule
     return DatabaseCoreModule.named(super.forRoot(options), options.name);
   }
 
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return DatabaseCoreModule.named(super.forRootAsync(options), options.name);
+  static override forRootAsync(
+    options: typeof ASYNC_OPTIONS_TYPE & { readonly typeorm?: boolean | undefined },
+  ): DynamicModule {
+    const { typeorm = false } = options;
+    return DatabaseCoreModule.named(super.forRootAsync(options), options.name, typeorm);
   }
 
   /** Readiness says no from here on; requests under way still get their connections. */
@@ -83,13 +96,17 @@ export class DatabaseCoreModule
     await this.core.close();
   }
 
-  private static named(definition: DynamicModule, name = DEFAULT_INSTANCE): DynamicModule {
+  private static named(
+    definition: DynamicModule,
+    name = DEFAULT_INSTANCE,
+    announcesTypeorm?: boolean,
+  ): DynamicModule {
     const token = getCoreToken(name);
     return {
       ...definition,
       providers: [
         ...(definition.providers ?? []),
-        coreProvider(name),
+        coreProvider(name, announcesTypeorm),
         { provide: CORE, useExisting: token },
       ],
       exports: [token],

@@ -86,7 +86,7 @@ export class DatabaseCore {
     this.stations = options.nodes.map((node) => this.build(node));
     const { probeIntervalMs } = options.routing;
     this.topology = new Topology(this.stations, { clock, events, probeIntervalMs });
-    const routing = new RoutingStage(this.topology, options.routing);
+    const routing = new RoutingStage(this.topology, options.routing, clock);
     this.desk = new TripDesk(options.name, clock, events, databasePipeline(routing));
     this.runner = new TransactionRunner({
       desk: this.desk,
@@ -96,6 +96,7 @@ export class DatabaseCore {
       defaults: options.transaction,
       backoff: options.retry,
       sampler: this.sampler,
+      lostRole: (node) => this.topology.demoted(node),
     });
   }
 
@@ -120,6 +121,11 @@ export class DatabaseCore {
     await this.starting?.catch(() => undefined);
     await this.closers.close();
     this.state = 'closed';
+  }
+
+  /** Adds a step that is done before the pools close. */
+  onClose(step: () => Promise<void> | void): void {
+    this.closers.add(step);
   }
 
   /** True from the first sign of shutdown. */

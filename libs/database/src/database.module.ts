@@ -2,13 +2,17 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { DatabaseCoreModule } from './database-core.module.js';
+import { typeormModuleOf } from './database.adapters.js';
 import { EXTRAS } from './database.module-definition.js';
 import type { ASYNC_OPTIONS_TYPE, DatabaseModuleExtras } from './database.module-definition.js';
 import type { DatabaseModuleOptions } from './database.options.js';
 import { databaseProviders } from './database.providers.js';
 
 /** Options of `forRootAsync`: extras beside `useFactory`, `useClass` or `useExisting`. */
-export type DatabaseModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+export type DatabaseModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE & {
+  /** Whether the options will hold `typeorm`: Nest needs its module before the factory has run. @default false */
+  readonly typeorm?: boolean | undefined;
+};
 
 /** Pools, services, health and endpoints of one database. Import it once a database. */
 @Module({})
@@ -18,21 +22,28 @@ export class DatabaseModule {
    * @throws ConfigurationError at the start of the application, with every wrong option.
    */
   static forRoot(options: DatabaseModuleOptions = {}): DynamicModule {
-    return DatabaseModule.around(DatabaseCoreModule.forRoot(options), options);
+    const core = DatabaseCoreModule.forRoot(options);
+    const usesTypeorm = options.typeorm !== undefined && options.typeorm !== false;
+    return DatabaseModule.around(core, options, usesTypeorm);
   }
 
   /** Registers an instance whose options are made by the application. */
   static forRootAsync(options: DatabaseModuleAsyncOptions): DynamicModule {
-    return DatabaseModule.around(DatabaseCoreModule.forRootAsync(options), options);
+    const core = DatabaseCoreModule.forRootAsync(options);
+    return DatabaseModule.around(core, options, options.typeorm === true);
   }
 
-  private static around(core: DynamicModule, extras: DatabaseModuleExtras): DynamicModule {
+  private static around(
+    core: DynamicModule,
+    extras: DatabaseModuleExtras,
+    usesTypeorm: boolean,
+  ): DynamicModule {
     const { name = EXTRAS.name, isGlobal = EXTRAS.isGlobal } = extras;
     const providers = databaseProviders(name);
     return {
       module: DatabaseModule,
       global: isGlobal,
-      imports: [core],
+      imports: usesTypeorm ? [core, typeormModuleOf(name)] : [core],
       providers,
       exports: providers.map(({ provide }) => provide),
     };

@@ -1,4 +1,6 @@
 // All options of the module: partial at the door, whole and frozen inside.
+import { resolveTypeorm } from './adapters/typeorm/typeorm.options.js';
+import type { TypeormOptions } from './adapters/typeorm/typeorm.options.js';
 import { Checks } from './kernel/option-checks.js';
 import { parseTarget, splitHosts } from './driver/target.js';
 import type { ConnectionTarget } from './driver/target.js';
@@ -52,6 +54,8 @@ export interface DatabaseModuleOptions {
   readonly breaker?: Partial<BreakerOptions> | undefined;
   readonly routing?: Partial<RoutingOptions> | undefined;
   readonly transaction?: Partial<TransactionDefaults> | undefined;
+  /** Registers a TypeORM data source on the connections of this instance; needs typeorm and @nestjs/typeorm. */
+  readonly typeorm?: Partial<TypeormOptions> | false | undefined;
 }
 
 /** A server of the instance. */
@@ -73,6 +77,7 @@ export interface ResolvedOptions {
   readonly breaker: BreakerOptions;
   readonly routing: RoutingOptions;
   readonly transaction: TransactionDefaults;
+  readonly typeorm: TypeormOptions | false;
 }
 
 const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
@@ -90,6 +95,7 @@ const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
   'breaker',
   'routing',
   'transaction',
+  'typeorm',
 ];
 
 interface Declared {
@@ -187,9 +193,10 @@ export function resolveOptions(options: DatabaseModuleOptions = {}): ResolvedOpt
   checkRouting(routing, checks);
   const transaction = checks.slice('transaction', options.transaction, TRANSACTION_DEFAULTS);
   checkTransaction(transaction, checks);
+  const typeorm = resolveTypeorm(options.typeorm, checks);
   const nodes = resolveNodes(options, checks);
   checks.throwIfAny();
-  const slices = { pool, replicaPool, startup, retry, breaker, routing, transaction };
+  const slices = { pool, replicaPool, startup, retry, breaker, routing, transaction, typeorm };
   for (const slice of Object.values(slices)) Object.freeze(slice);
   return Object.freeze({ name, nodes: Object.freeze(nodes), ...slices });
 }

@@ -9,7 +9,14 @@ export { DatabaseService } from './database.service.js';
 export type { CopyOptions, CopyRow, CopySource } from './database.copy.js';
 export type { StreamOptions } from './database.cursor.js';
 export type { DatabaseStatus, LifeState } from './database.core.js';
-export type { Consistency, Field, QueryOptions, QueryResult, Statement } from './query/query.js';
+export type {
+  Consistency,
+  Field,
+  QueryOptions,
+  QueryResult,
+  Statement,
+  TypeParsers,
+} from './query/query.js';
 export type { Session, Transaction } from './transaction/transaction.js';
 export type {
   IsolationLevel,
@@ -19,6 +26,18 @@ export type {
 } from './transaction/transaction.options.js';
 
 export { DatabasePoolService } from './database.pool.service.js';
+export type { PgConnectCallback, PgPool } from './adapters/pg-pool.js';
+export type { PgPoolClient } from './adapters/pg-pool-client.js';
+export type {
+  PgCallback,
+  PgField,
+  PgPoolOptions,
+  PgPoolRole,
+  PgQueryConfig,
+  PgResult,
+  PgSubmittable,
+} from './adapters/pg-pool.types.js';
+export type { TypeormList, TypeormOptions } from './adapters/typeorm/typeorm.options.js';
 export type { PoolOptions } from './pool/pool.options.js';
 export type { PoolStats } from './pool/pool-stats.js';
 export type { DeclaredRole, NodeRole, NodeSnapshot } from './routing/node.js';
@@ -58,3 +77,4 @@ export {
   UsageError,
 } from './kernel/errors.js';
 export type { OptionProblem, PoolFigures } from './kernel/errors.js';
+export { findDatabaseError } from './kernel/error-chain.js';

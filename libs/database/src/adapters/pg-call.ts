@@ -18,13 +18,13 @@ export function isSubmittable(what: unknown): what is PgSubmittable {
   return typeof (what as Partial<PgSubmittable> | null | undefined)?.submit === 'function';
 }
 
-function toStatement(config: PgQueryConfig, values: unknown): Statement {
+function toStatement(config: PgQueryConfig, values: unknown): Statement | UsageError {
   const refused = REFUSED.find((key) => (config as unknown as Record<string, unknown>)[key]);
   if (refused !== undefined) {
-    throw new UsageError(`query({ ${refused} }) is not supported here. Leave it out.`);
+    return new UsageError(`query({ ${refused} }) is not supported here. Leave it out.`);
   }
   if (typeof config.text !== 'string') {
-    throw new UsageError('query() needs a text: query(text, values) or query({ text, values }).');
+    return new UsageError('query() needs a text: query(text, values) or query({ text, values }).');
   }
   // As in `pg`: values beside the object go before those inside.
   const given = (values ?? config.values ?? undefined) as readonly unknown[] | undefined;
@@ -32,24 +32,22 @@ function toStatement(config: PgQueryConfig, values: unknown): Statement {
   return { text, values: given, name, rowMode, types };
 }
 
-/**
- * Reads `(text | config | submittable, values?, callback?)` and `(..., callback)`.
- * @throws UsageError for anything else.
- */
-export function readCall(args: readonly unknown[]): PgCall {
+/** Reads `(text | config | submittable, values?, callback?)` and `(..., callback)`; the error for anything else. */
+export function readCall(args: readonly unknown[]): PgCall | UsageError {
   const [first, second, third] = args;
   const values = typeof second === 'function' ? undefined : second;
   const callback = (typeof second === 'function' ? second : third) as PgCallback | undefined;
   if (isSubmittable(first)) return { what: first, callback, timeoutMs: undefined };
-  if (typeof first === 'string') {
-    return { what: toStatement({ text: first }, values), callback, timeoutMs: undefined };
+  if (typeof first !== 'string' && (typeof first !== 'object' || first === null)) {
+    return new UsageError('query() takes a text, an object with a text, or a cursor or stream.');
   }
-  if (typeof first !== 'object' || first === null) {
-    throw new UsageError('query() takes a text, an object with a text, or a cursor or stream.');
-  }
-  const config = first as PgQueryConfig & { readonly callback?: PgCallback };
+  const config: PgQueryConfig & { readonly callback?: PgCallback } =
+    typeof first === 'string' ? { text: first } : (first as PgQueryConfig);
   const what = toStatement(config, values);
-  return { what, callback: callback ?? config.callback, timeoutMs: config.query_timeout };
+  if (what instanceof UsageError) return what;
+  // As in `pg`, 0 sets no limit of its own.
+  const timeoutMs = config.query_timeout === 0 ? undefined : config.query_timeout;
+  return { what, callback: callback ?? config.callback, timeoutMs };
 }
 
 /** Tells the callback, when there is one, outside of the promise: what it throws is its own affair. */

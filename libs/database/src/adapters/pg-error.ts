@@ -32,8 +32,10 @@ export function asPgError(error: unknown): unknown {
   const shown = new Error(message, { cause });
   Object.setPrototypeOf(shown, Object.getPrototypeOf(error) as object);
   const original = (cause ?? {}) as Record<string, unknown>;
-  const more = MORE_FIELDS.map((field) => [field, original[field]] as const);
-  Object.assign(shown, Object.fromEntries(more), error, { code });
+  for (const field of MORE_FIELDS) {
+    if (original[field] !== undefined) Object.assign(shown, { [field]: original[field] });
+  }
+  Object.assign(shown, error, { code });
   // TypeORM makes its message of this, and takes off the prefix that `pg` has.
   Object.defineProperty(shown, 'toString', { value: () => `error: ${message}` });
   Error.captureStackTrace(shown, asPgError);

@@ -40,7 +40,6 @@ export interface PgQueryConfig {
 /** A statement that speaks the protocol by itself, such as `new Cursor(...)` of pg-cursor. */
 export interface PgSubmittable {
   submit(wire: never): unknown;
-  handleError(error: Error, wire: never): unknown;
 }
 
 /** Told how a statement ended. */

@@ -21,8 +21,7 @@ const MAX_LENGTH = 300;
 const LEADING = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*/;
 const FIRST_WORD = /^(?:begin|start|commit|end|rollback|abort|set|prepare)\b/i;
 const BEGIN = /^(?:begin(?: work| transaction)?|start transaction)(?: (.+))?$/;
-const END =
-  /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
+const END = /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
 const SET = /^set (?:local |session )?transaction (?!snapshot\b)(.+)$/;
 const MODE =
   /^(?:isolation level (serializable|repeatable read|read committed|read uncommitted)|(read only|read write)|(not )?(deferrable))(?: ?, ?| |$)/;

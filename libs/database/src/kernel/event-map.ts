@@ -71,6 +71,8 @@ export interface EventMap {
   };
   /** A node changed its role. */
   'node:role-changed': { readonly node: string; readonly from: string; readonly to: string };
+  /** Writes go to another node from now on. */
+  'primary:changed': { readonly from: string | undefined; readonly to: string };
   /** A lease is held longer than `pool.leakDetectionMs`. */
   'lease:leaked': LeaseFacts;
   /** A lease that was reported as leaked came back after all. */

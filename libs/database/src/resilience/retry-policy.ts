@@ -1,8 +1,8 @@
 // What a failure allows: the retry matrix, asked of the error's facts and never of its message.
+import { findDatabaseError } from '../kernel/error-chain.js';
 import {
   CircuitOpenError,
   ConnectionError,
-  DatabaseError,
   DeadlockError,
   PoolOverloadedError,
   PoolTimeoutError,
@@ -11,6 +11,7 @@ import {
   SerializationError,
   ShutdownError,
 } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
 
 /**
  * What may be done again: `statement`: the statement as it is; `repeatable`: only one that may run
@@ -36,13 +37,13 @@ function scopeOf(error: unknown): RetryScope {
   return 'no';
 }
 
-/** Judges an error of any kind; what is not ours is never retried. */
+/** Judges an error of any kind by ours, which another library may have wrapped; without one it is never retried. */
 export function judgeError(error: unknown): ErrorVerdict {
-  const ours = error instanceof DatabaseError;
+  const ours = findDatabaseError(error);
   return {
-    retry: scopeOf(error),
-    outage: ours && error.outage,
-    safeToRetry: ours && error.safeToRetry,
+    retry: scopeOf(ours),
+    outage: ours?.outage ?? false,
+    safeToRetry: ours?.safeToRetry ?? false,
   };
 }
 

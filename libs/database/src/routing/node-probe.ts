@@ -23,6 +23,10 @@ export interface ProbeAnswer {
   readonly hasReplayedAll: boolean;
   /** Age of the last replayed transaction, in ms; undefined when there was none, or on a primary. */
   readonly replayAgeMs: number | undefined;
+  /** Counts promotions in the history of the data; undefined on a replica, which follows. */
+  readonly timeline: number | undefined;
+  /** Identifies the cluster: the same on a primary and all its replicas. */
+  readonly systemId: string;
   readonly serverVersion: number;
   /** Round trip of the probe, in ms. */
   readonly latencyMs: number;
@@ -33,15 +37,20 @@ interface ProbeRow {
   readonly lsn: string | null;
   readonly caught_up: boolean | null;
   readonly replay_age_ms: number | null;
+  readonly walfile: string | null;
+  readonly system_id: string;
   readonly version: number;
 }
 
+// The timeline stands in the name of the WAL file: pg_control_checkpoint() was stale after a promotion.
 const PROBE = `
 SELECT r.replica,
        CASE WHEN r.replica THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
        CASE WHEN r.replica THEN pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn() END AS caught_up,
        CASE WHEN r.replica
          THEN (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 END AS replay_age_ms,
+       CASE WHEN NOT r.replica THEN pg_walfile_name(pg_current_wal_lsn()) END AS walfile,
+       (SELECT system_identifier::text FROM pg_control_system()) AS system_id,
        current_setting('server_version_num')::int AS version
 FROM (SELECT pg_is_in_recovery() AS replica) AS r`;
 
@@ -65,6 +74,8 @@ export class NodeProbe {
       lsn: parseLsn(row.lsn ?? '0/0'),
       hasReplayedAll: row.caught_up ?? true,
       replayAgeMs: row.replay_age_ms ?? undefined,
+      timeline: row.walfile === null ? undefined : Number.parseInt(row.walfile.slice(0, 8), 16),
+      systemId: row.system_id,
       serverVersion: row.version,
       latencyMs: this.clock.monotonicMs() - startedAtMs,
     };

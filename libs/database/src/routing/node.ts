@@ -88,6 +88,20 @@ export class Node {
     return leased + waiting;
   }
 
+  /** Timeline of a primary, as it reported last. */
+  get timeline(): number {
+    return this.answer?.timeline ?? 0;
+  }
+
+  get systemId(): string | undefined {
+    return this.answer?.systemId;
+  }
+
+  /** The server itself refused a write as read-only: whatever was known of its role is wrong. */
+  demoted(): void {
+    this.changeRole('replica');
+  }
+
   /** The position the node reported last. */
   get lsn(): bigint | undefined {
     return this.answer?.lsn;
@@ -104,10 +118,7 @@ export class Node {
     this.failure = undefined;
     this.askedAtMs = clock.monotonicMs();
     this.setLag(answer, primaryLsn);
-    if (answer.role !== this.role) {
-      events.emit('node:role-changed', { node: name, from: this.role, to: answer.role });
-      this.role = answer.role;
-    }
+    this.changeRole(answer.role);
     if (!this.wasConnected) events.emit('node:connected', { node: name, role: this.role });
     else if (this.downSinceMs !== undefined) {
       events.emit('node:reconnected', { node: name, downMs: this.askedAtMs - this.downSinceMs });
@@ -148,6 +159,12 @@ export class Node {
       serverVersion: this.answer?.serverVersion,
       lastError: this.failure?.message,
     };
+  }
+
+  private changeRole(to: NodeRole): void {
+    if (to === this.role) return;
+    this.parts.events.emit('node:role-changed', { node: this.name, from: this.role, to });
+    this.role = to;
   }
 
   /**

@@ -14,6 +14,25 @@ export interface ReplicaRule {
   readonly tried: readonly string[];
 }
 
+/**
+ * The node that takes writes. Of several that say they are primary the one on the newest timeline is: an
+ * old primary that comes back on an older one must not get a write. A declared role counts until a node
+ * has spoken for itself, and between equals.
+ */
+export function choosePrimary(nodes: readonly Node[]): Node | undefined {
+  let best: Node | undefined;
+  for (const node of nodes) {
+    if (node.role !== 'primary') continue;
+    if (best === undefined || isBetterPrimary(node, best)) best = node;
+  }
+  return best;
+}
+
+function isBetterPrimary(node: Node, other: Node): boolean {
+  if (node.timeline !== other.timeline) return node.timeline > other.timeline;
+  return node.declaredRole === 'primary' && other.declaredRole !== 'primary';
+}
+
 /** Whether a replica may answer a read. */
 export function isEligible(node: Node, rule: ReplicaRule): boolean {
   return (

@@ -8,6 +8,8 @@ export interface RoutingOptions {
   readonly maxLagMs: number;
   /** Freshness of `read()` unless the call says otherwise. @default 'eventual' */
   readonly consistency: Consistency;
+  /** Longest wait of a write for a primary to appear, while none is known: a failover, in ms. @default 5000 */
+  readonly failoverWaitMs: number;
   /** Pause between two probes of a node, on a connection of their own, in ms. @default 1000 */
   readonly probeIntervalMs: number;
   /** A node that does not answer its probe within this time counts as unreachable, in ms. @default 2000 */
@@ -18,6 +20,7 @@ export interface RoutingOptions {
 export const ROUTING_DEFAULTS: RoutingOptions = Object.freeze({
   maxLagMs: 10_000,
   consistency: 'eventual',
+  failoverWaitMs: 5_000,
   probeIntervalMs: 1_000,
   probeTimeoutMs: 2_000,
 });
@@ -26,6 +29,7 @@ export const ROUTING_DEFAULTS: RoutingOptions = Object.freeze({
 export function checkRouting(routing: RoutingOptions, checks: Checks): void {
   checks.durationMs('routing.maxLagMs', routing.maxLagMs, { min: 0 });
   checks.oneOf('routing.consistency', routing.consistency, ['primary', 'eventual']);
+  checks.durationMs('routing.failoverWaitMs', routing.failoverWaitMs, { min: 0 });
   checks.durationMs('routing.probeIntervalMs', routing.probeIntervalMs, { min: 50 });
   checks.durationMs('routing.probeTimeoutMs', routing.probeTimeoutMs, { min: 50 });
 }

@@ -1,9 +1,10 @@
-// All nodes of an instance, and the probes that keep what is known of them fresh.
+// All nodes of an instance, who of them is primary, and the probes that keep that knowledge fresh.
 import type { Clock } from '../kernel/clock.js';
 import type { Events } from '../kernel/events.js';
 import { Ticker } from '../kernel/ticker.js';
 import type { NodeProbe } from './node-probe.js';
 import type { Node } from './node.js';
+import { choosePrimary } from './router.js';
 
 /** A node and its probe. */
 export interface ProbedNode {
@@ -11,14 +12,22 @@ export interface ProbedNode {
   readonly probe: NodeProbe;
 }
 
+/** What a topology works with. */
+export interface TopologyParts {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly probeIntervalMs: number;
+}
+
 /** Knows who is primary and who follows. Probes run side by side: one that hangs delays no other. */
 export class Topology {
   readonly nodes: readonly Node[];
   private readonly tickers: readonly Ticker[];
+  private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly probed: readonly ProbedNode[],
-    parts: { readonly clock: Clock; readonly events: Events; readonly probeIntervalMs: number },
+    private readonly parts: TopologyParts,
   ) {
     this.nodes = probed.map(({ node }) => node);
     this.tickers = probed.map(
@@ -33,15 +42,9 @@ export class Topology {
     );
   }
 
-  /** The node that takes writes; a declared one goes before one that was merely found. */
+  /** The node that takes writes, as far as is known. */
   primary(): Node | undefined {
-    let found: Node | undefined;
-    for (const node of this.nodes) {
-      if (node.role !== 'primary') continue;
-      if (node.declaredRole === 'primary') return node;
-      found ??= node;
-    }
-    return found;
+    return choosePrimary(this.nodes);
   }
 
   replicas(): Node[] {
@@ -52,19 +55,41 @@ export class Topology {
     return this.nodes.find((node) => node.name === name);
   }
 
-  start(): void {
-    for (const ticker of this.tickers) ticker.start();
-  }
-
   /** The primary, if its last probe was answered. */
   reachablePrimary(): Node | undefined {
     const primary = this.primary();
     return primary?.isReachable === true ? primary : undefined;
   }
 
+  /** True when another node could take over: with one only, there is nobody to look for. */
+  get hasOthers(): boolean {
+    return this.nodes.length > 1;
+  }
+
   /** Why the primary, or else the first host, was not reached. */
   lastFailure(): Error | undefined {
     return (this.primary() ?? this.nodes[0])?.lastFailure;
+  }
+
+  /** Calls back after each probe until the returned function is called. */
+  onLook(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  start(): void {
+    for (const ticker of this.tickers) ticker.start();
+  }
+
+  /** Asks all nodes now, instead of at their next turn; does not wait for the answers. */
+  lookNow(): void {
+    for (const ticker of this.tickers) void ticker.runNow();
+  }
+
+  /** The node refused a write as read-only: it has lost its role, and somebody else may have it. */
+  demoted(name: string): void {
+    this.find(name)?.demoted();
+    this.lookNow();
   }
 
   /** Probes all nodes now; resolves when `isEnough`, or when each has answered or failed. */
@@ -84,11 +109,16 @@ export class Topology {
   }
 
   private async look(node: Node, probe: NodeProbe): Promise<void> {
-    const primaryLsn = this.primary()?.lsn;
+    const before = this.primary();
     try {
-      node.answered(await probe.ask(), primaryLsn);
+      node.answered(await probe.ask(), before?.lsn);
     } catch (error) {
       node.failed(error as Error);
     }
+    const now = this.primary();
+    if (now !== before && now !== undefined) {
+      this.parts.events.emit('primary:changed', { from: before?.name, to: now.name });
+    }
+    for (const listener of this.listeners) listener();
   }
 }

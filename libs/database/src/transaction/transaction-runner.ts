@@ -1,6 +1,7 @@
 // BEGIN to COMMIT: propagation, savepoints, whole-transaction retry, hooks.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError, UsageError } from '../kernel/errors.js';
+import { findDatabaseError } from '../kernel/error-chain.js';
+import { ConnectionError, ReadOnlyError, UsageError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
@@ -25,6 +26,8 @@ export interface RunnerParts {
   readonly defaults: TransactionDefaults;
   readonly backoff: RetryOptions;
   readonly sampler: BorrowSampler;
+  /** Told when a primary refuses a write as read-only. */
+  readonly lostRole: (node: string) => void;
 }
 
 /** A transaction that its opener ends. */
@@ -38,6 +41,12 @@ export interface OpenTransaction {
 type Work<T> = (transaction: Transaction) => Promise<T>;
 
 const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
+
+/** A write was refused as read-only in a transaction that was not: its server is no primary any more. */
+function hasLostRole(error: unknown, options: TransactionOptions): boolean {
+  const ours = findDatabaseError(error);
+  return ours instanceof ReadOnlyError && !ours.safeToRetry && options.readOnly !== true;
+}
 
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
@@ -136,6 +145,7 @@ export class TransactionRunner {
       signal: options.signal,
       accepts: (scope, error) =>
         scope === 'transaction' ||
+        hasLostRole(error, options) ||
         // Lost before COMMIT was sent (after it, the error is InDoubtError): the server rolled back. Before
         // BEGIN it is a failure to connect, which had its attempts already.
         (isBegun && !isInSession && error instanceof ConnectionError && error.transient),

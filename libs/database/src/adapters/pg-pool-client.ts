@@ -1,0 +1,185 @@
+// A client of the pool facade: a `pg.PoolClient` as far as its users look.
+import { EventEmitter } from 'node:events';
+import type { Clock, Timer } from '../kernel/clock.js';
+import { ConnectionError, UsageError } from '../kernel/errors.js';
+import type { Lease } from '../pool/lease.js';
+import type { TripDesk } from '../query/trip-desk.js';
+import { answer, isSubmittable, readCall } from './pg-call.js';
+import { asPgError } from './pg-error.js';
+import type { PgCallback, PgQueryConfig, PgResult, PgSubmittable } from './pg-pool.types.js';
+import type { PgSeat } from './pg-seat.js';
+
+/** What a client works with. */
+export interface PgPoolClientParts {
+  readonly seat: PgSeat;
+  readonly desk: TripDesk;
+  readonly clock: Clock;
+  /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
+  readonly timeoutMs: () => number | undefined;
+  readonly released: (client: PgPoolClient, error: unknown, destroyed: boolean) => void;
+}
+
+type Submittable = Parameters<Lease['connection']['submit']>[0];
+
+/** A cursor may be read slowly; it holds its connection all the time. */
+const SUBMITTABLE_TIMEOUT_MS = 3_600_000;
+/** A cursor that is still open this long after the release of its client is broken off, in ms. */
+const OPEN_CURSOR_GRACE_MS = 1_000;
+
+const STATUS = { idle: 'I', open: 'T', failed: 'E', unknown: null } as const;
+
+/**
+ * One checked out client. Statements given at the same time run one after the other. It is good until its release;
+ * then it throws, whoever has the connection by then.
+ */
+export class PgPoolClient extends EventEmitter {
+  private isReleased = false;
+  private readonly cursors = new Set<AbortController>();
+  private grace: Timer | undefined;
+  private readonly deafen = new Map<string | symbol, () => void>();
+
+  constructor(private readonly parts: PgPoolClientParts) {
+    super();
+    this.on('newListener', (event: string | symbol) => this.hear(event));
+  }
+
+  /** Process id of the backend. */
+  get processID(): number {
+    return this.parts.seat.lease.facts().backendPid;
+  }
+
+  query<T extends PgSubmittable>(submittable: T): T;
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    values?: readonly unknown[],
+  ): Promise<PgResult<Row>>;
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    callback: PgCallback<Row>,
+  ): void;
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    values: readonly unknown[],
+    callback: PgCallback<Row>,
+  ): void;
+  /** Never called: lets the type checker take this for a client of `pg`. */
+  query(...args: never[]): never;
+  query(...args: unknown[]): unknown {
+    const call = readCall(args);
+    if (call instanceof UsageError) return Promise.reject(call);
+    const { what, callback, timeoutMs } = call;
+    if (!isSubmittable(what)) {
+      return answer(
+        this.run(() => this.parts.seat.run(what, timeoutMs ?? this.parts.timeoutMs())),
+        callback,
+      );
+    }
+    if (callback !== undefined) (what as { callback?: unknown }).callback ??= callback;
+    void this.submit(what);
+    return what;
+  }
+
+  /**
+   * Gives the client back. An error costs the connection nothing, for its state is known; `true` gives it up.
+   * @throws UsageError at the second call.
+   */
+  readonly release = (error?: unknown): void => {
+    if (this.isReleased) {
+      throw new UsageError('Release called on client which has already been released to the pool.');
+    }
+    this.isReleased = true;
+    for (const stop of this.deafen.values()) stop();
+    if (this.cursors.size > 0) this.breakOffLater();
+    const destroys = error === true && this.parts.seat.isOwn;
+    this.parts.seat.leave(destroys);
+    this.parts.released(this, error, destroys);
+  };
+
+  escapeIdentifier(name: string): string {
+    return `"${name.replaceAll('"', '""')}"`;
+  }
+
+  escapeLiteral(value: string): string {
+    const escaped = `'${value.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
+    return value.includes('\\') ? ` E${escaped}` : escaped;
+  }
+
+  /** As the server said last: outside a transaction, inside one, inside a failed one. */
+  getTransactionStatus(): 'I' | 'T' | 'E' | null {
+    return STATUS[this.parts.seat.lease.transactionStatus];
+  }
+
+  private async run(work: () => Promise<PgResult>): Promise<PgResult> {
+    try {
+      this.requireHeld();
+      return await work();
+    } catch (error) {
+      throw asPgError(error);
+    }
+  }
+
+  private requireHeld(): void {
+    if (!this.isReleased) return;
+    throw new UsageError('The client was used after its release. Take another one by connect().');
+  }
+
+  /** The submittable talks to the server when its turn comes; others wait until it has finished. */
+  private async submit(submittable: Submittable & { readonly text?: unknown }): Promise<void> {
+    const handleError = submittable.handleError.bind(submittable);
+    // Once it talks to the server, it hears of errors there: told here, a cursor would end as if it had no more rows.
+    let isSubmitted = false;
+    submittable.handleError = (error, wire) => {
+      return handleError(asPgError(error) as Error, wire);
+    };
+    const abort = new AbortController();
+    this.cursors.add(abort);
+    const text = typeof submittable.text === 'string' ? submittable.text : '(cursor or stream)';
+    try {
+      this.requireHeld();
+      await this.parts.desk.sendWork({
+        statement: { text },
+        work: (connection: Lease['connection']) => {
+          isSubmitted = true;
+          return connection.submit(submittable);
+        },
+        timeoutMs: SUBMITTABLE_TIMEOUT_MS,
+        signal: abort.signal,
+        pinned: this.parts.seat.pinned(),
+      });
+    } catch (error) {
+      if (!isSubmitted) submittable.handleError(error as Error);
+    }
+    this.cursors.delete(abort);
+    if (this.cursors.size === 0) this.grace?.cancel();
+  }
+
+  private breakOffLater(): void {
+    this.grace = this.parts.clock.schedule(() => {
+      for (const abort of this.cursors) abort.abort(new UsageError('Its client was released.'));
+    }, OPEN_CURSOR_GRACE_MS);
+  }
+
+  /** Listens to the session from the first listener on. Who shares a connection hears of its end by his statements. */
+  private hear(event: string | symbol): void {
+    const { lease, isOwn } = this.parts.seat;
+    if (this.isReleased || this.deafen.has(event)) return;
+    if (event === 'notification' || event === 'notice') {
+      const told = (message: never): void => void this.emit(event, message);
+      this.deafen.set(event, lease.connection.listen(event, told));
+    } else if (isOwn && (event === 'error' || event === 'end')) {
+      this.deafen.set(
+        event,
+        lease.connection.listen('end', () => this.ended(event)),
+      );
+    }
+  }
+
+  /** Without a listener there is no 'error': nobody shall crash for an idle client. */
+  private ended(event: 'error' | 'end'): void {
+    const error = new ConnectionError('The connection was lost while a client had it.', {
+      outage: true,
+    });
+    if (event === 'end') this.emit('end');
+    else if (this.listenerCount('error') > 0) this.emit('error', error);
+  }
+}

@@ -1,0 +1,262 @@
+// Our pool as a `pg.Pool`: what Kysely, Drizzle, TypeORM and hand-written code expect of one.
+import { EventEmitter } from 'node:events';
+import type { Clock } from '../kernel/clock.js';
+import { UsageError } from '../kernel/errors.js';
+import type { BorrowSampler } from '../pool/borrow-sampler.js';
+import type { Lease } from '../pool/lease.js';
+import type { PoolStats } from '../pool/pool-stats.js';
+import type { PoolOptions } from '../pool/pool.options.js';
+import type { Classifier } from '../query/classify.js';
+import type { Statement } from '../query/query.js';
+import type { TripDesk } from '../query/trip-desk.js';
+import type { Ambient } from '../transaction/ambient.js';
+import type { TransactionRunner } from '../transaction/transaction-runner.js';
+import { JoinedSeat } from './joined-seat.js';
+import { answer, isSubmittable, readCall } from './pg-call.js';
+import type { PgCall } from './pg-call.js';
+import { asPgError } from './pg-error.js';
+import { PgPoolClient } from './pg-pool-client.js';
+import type {
+  PgCallback,
+  PgPoolOptions,
+  PgPoolRole,
+  PgQueryConfig,
+  PgResult,
+} from './pg-pool.types.js';
+import { OwnSeat } from './pg-seat.js';
+import type { PgSeat } from './pg-seat.js';
+import { readCommand } from './transaction-command.js';
+
+/** What a facade works with. */
+export interface PgPoolParts {
+  readonly role: PgPoolRole;
+  readonly desk: TripDesk;
+  readonly ambient: Ambient;
+  readonly runner: TransactionRunner;
+  readonly clock: Clock;
+  readonly sampler: BorrowSampler;
+  readonly classifier: Classifier;
+  readonly options: PoolOptions;
+  /** Figures of the pools behind the facade. */
+  readonly stats: () => readonly PoolStats[];
+  readonly state: () => 'open' | 'ending' | 'ended';
+  /** Why nobody is let in now; undefined when everybody is. */
+  readonly refusal?: () => Error | undefined;
+  /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
+  readonly timeoutMs?: () => number | undefined;
+}
+
+/** Told about a client, or why there is none. */
+export type PgConnectCallback = (
+  error: Error | undefined,
+  client: PgPoolClient | undefined,
+  release: (error?: unknown) => void,
+) => void;
+
+/** Events of `pg-pool`; each promises something only while somebody listens. */
+const EVENTS = ['connect', 'acquire', 'release', 'remove'] as const;
+
+/**
+ * Accepts what `pg.Pool` accepts. Inside `db.transaction()` and `db.session()` its statements and clients use the
+ * connection of that callback. The module owns the connections: `end()` closes nothing.
+ */
+export class PgPool extends EventEmitter {
+  readonly options: PgPoolOptions;
+  /** Backends that a 'connect' was emitted for. */
+  private readonly seen = new WeakSet<object>();
+
+  constructor(private readonly parts: PgPoolParts) {
+    super();
+    const { max, min, idleTimeoutMs, acquireTimeoutMs, maxLifetimeMs } = parts.options;
+    this.options = {
+      max,
+      min,
+      idleTimeoutMillis: idleTimeoutMs,
+      connectionTimeoutMillis: acquireTimeoutMs,
+      maxLifetimeSeconds: maxLifetimeMs / 1_000,
+      maxUses: Number.POSITIVE_INFINITY,
+      allowExitOnIdle: false,
+    };
+  }
+
+  get totalCount(): number {
+    return this.sum(({ total }) => total);
+  }
+
+  get idleCount(): number {
+    return this.sum(({ idle }) => idle);
+  }
+
+  get waitingCount(): number {
+    return this.sum(({ waiting }) => waiting);
+  }
+
+  /** Connections over their age are replaced when they come back; they are not counted apart. */
+  get expiredCount(): number {
+    return 0;
+  }
+
+  get ending(): boolean {
+    return this.parts.state() !== 'open';
+  }
+
+  get ended(): boolean {
+    return this.parts.state() === 'ended';
+  }
+
+  /** A client, until its `release()`. */
+  connect(): Promise<PgPoolClient>;
+  connect(callback: PgConnectCallback): void;
+  /** Never called: lets the type checker take this for a `pg.Pool`. */
+  connect(...args: never[]): never;
+  connect(callback?: PgConnectCallback): unknown {
+    const checkedOut = this.checkOut();
+    if (callback === undefined) return checkedOut;
+    checkedOut.then(
+      (client) => process.nextTick(callback, undefined, client, client.release),
+      (error: unknown) => process.nextTick(callback, error, undefined, () => undefined),
+    );
+    return undefined;
+  }
+
+  /** Runs one statement on any connection. */
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    values?: readonly unknown[],
+  ): Promise<PgResult<Row>>;
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    callback: PgCallback<Row>,
+  ): void;
+  query<Row = Record<string, unknown>>(
+    statement: string | PgQueryConfig,
+    values: readonly unknown[],
+    callback: PgCallback<Row>,
+  ): void;
+  /** Never called: lets the type checker take this for a `pg.Pool`. */
+  query(...args: never[]): never;
+  query(...args: unknown[]): unknown {
+    const call = readCall(args);
+    if (call instanceof UsageError) return Promise.reject(call);
+    return answer(this.run(call), call.callback);
+  }
+
+  /** Resolves at once: the module closes its connections when the application shuts down. */
+  end(): Promise<void>;
+  end(callback: (error?: Error) => void): void;
+  end(callback?: (error?: Error) => void): unknown {
+    if (callback === undefined) return Promise.resolve();
+    process.nextTick(callback);
+    return undefined;
+  }
+
+  private async run({ what, timeoutMs }: PgCall): Promise<PgResult> {
+    try {
+      this.requireEntry();
+      if (isSubmittable(what)) {
+        throw new UsageError(
+          'A cursor or stream needs a client of its own: const client = await pool.connect().',
+        );
+      }
+      this.requireNoBoundary(what);
+      const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
+      return await (this.isWatched ? this.onClient(what, limitMs) : this.send(what, limitMs));
+    } catch (error) {
+      throw asPgError(error);
+    }
+  }
+
+  /** True when somebody waits for the events of `pg-pool`: then each statement goes through a client, as there. */
+  private get isWatched(): boolean {
+    return EVENTS.some((event) => this.listenerCount(event) > 0);
+  }
+
+  private async onClient(statement: Statement, limitMs: number | undefined): Promise<PgResult> {
+    const client = await this.checkOut();
+    try {
+      return await client.query({ ...(statement as PgQueryConfig), query_timeout: limitMs });
+    } finally {
+      client.release();
+    }
+  }
+
+  private send(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+    const { classifier, role } = this.parts;
+    return this.parts.desk.send({
+      statement,
+      ...this.direction(),
+      wants: 'result',
+      repeatable: role === 'replica' && classifier.classify(statement.text).kind === 'pure',
+      maxLagMs: undefined,
+      timeoutMs,
+      signal: undefined,
+      pinned: this.parts.ambient.scope,
+    });
+  }
+
+  private async checkOut(): Promise<PgPoolClient> {
+    try {
+      this.requireEntry();
+      const { ambient, desk, sampler } = this.parts;
+      const { scope } = ambient;
+      if (scope !== undefined) {
+        scope.requireActive();
+        return this.newClient(new JoinedSeat(scope, this.parts));
+      }
+      const borrowedAt = sampler.sample();
+      const lease = await desk.sendForLease<Lease>({ ...this.direction(), borrowedAt });
+      return this.announced(lease, this.newClient(new OwnSeat(lease, desk)));
+    } catch (error) {
+      throw asPgError(error);
+    }
+  }
+
+  private direction(): { intent: 'read' | 'write'; consistency: 'eventual' | undefined } {
+    const reads = this.parts.role === 'replica';
+    return { intent: reads ? 'read' : 'write', consistency: reads ? 'eventual' : undefined };
+  }
+
+  private newClient(seat: PgSeat): PgPoolClient {
+    const { desk, clock, timeoutMs = () => undefined } = this.parts;
+    const released = (client: PgPoolClient, error: unknown, isDestroyed: boolean): void => {
+      if (!seat.isOwn) return;
+      this.emit('release', error, client);
+      if (isDestroyed) this.emit('remove', client);
+    };
+    return new PgPoolClient({ seat, desk, clock, timeoutMs, released });
+  }
+
+  /** Listeners may send statements: these run before those of the borrower. */
+  private announced(lease: Lease, client: PgPoolClient): PgPoolClient {
+    try {
+      const { connection } = lease;
+      if (!this.seen.has(connection)) this.emit('connect', client);
+      this.seen.add(connection);
+      this.emit('acquire', client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    return client;
+  }
+
+  /** BEGIN on any connection would be undone at once; COMMIT would end a transaction of ours. */
+  private requireNoBoundary({ text }: Statement): void {
+    const verb = readCommand(text)?.verb;
+    if (verb === undefined || verb === 'set') return;
+    const { scope } = this.parts.ambient;
+    if (verb !== 'begin' && (scope === undefined || scope.kind === 'session')) return;
+    throw new UsageError(
+      'pool.query() neither begins nor ends transactions. Take a client by connect(), or use db.transaction().',
+    );
+  }
+
+  private requireEntry(): void {
+    const refusal = this.parts.refusal?.();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  private sum(figure: (stats: PoolStats) => number): number {
+    return this.parts.stats().reduce((total, stats) => total + figure(stats), 0);
+  }
+}

@@ -1,0 +1,241 @@
+// A connection for tests: answers from a script, takes the time the test gives it, remembers what it was asked.
+import { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Clock, Timer } from '../kernel/clock.js';
+import { ConnectionError, QueryAbortedError, QueryError, UsageError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Connection, Reply, SessionEvent, TransactionStatus } from '../driver/driver.js';
+import { prepareParameters } from '../driver/parameters.js';
+import type { Field, QueryResult, Statement } from '../query/query.js';
+import { FakeSession } from './fake-session.js';
+
+/** How a fake server answers one statement. What is left out is the answer of a statement that finds nothing. */
+export interface FakeAnswer {
+  readonly rows?: ReadonlyArray<Record<string, unknown>>;
+  /** @default the number of rows */
+  readonly rowCount?: number;
+  /** Fails the statement; the connection stands. */
+  readonly error?: DatabaseError;
+  /** Ends the connection instead of answering, for this reason. */
+  readonly loses?: string;
+  /** Time the statement takes, in ms of the fake clock. @default it is answered as soon as promises settle */
+  readonly afterMs?: number;
+  /** The statement runs until it is cancelled, or answered by {@link FakeConnection.answer}. */
+  readonly hangs?: boolean;
+  /** A CancelRequest has no effect on it. */
+  readonly ignoresCancel?: boolean;
+}
+
+/** Decides what a statement is answered; undefined is an empty answer. */
+export type FakeScript = (
+  statement: Statement,
+  connection: FakeConnection,
+) => FakeAnswer | undefined;
+
+/** What a connection is given. */
+export interface FakeConnectionParts {
+  readonly backendPid: number;
+  readonly clock: Clock;
+  readonly script: FakeScript;
+  /** Time of saying goodbye, in ms of the clock. */
+  readonly endMs: number;
+}
+
+/** A statement under way. */
+interface Running {
+  readonly statement: Statement;
+  readonly reply: Reply;
+  readonly ignoresCancel: boolean;
+  timer: Timer | undefined;
+}
+
+function lostError(reason: string): ConnectionError {
+  const message = `The connection was lost while the statement ran (${reason}); whether it took effect is unknown.`;
+  return new ConnectionError(message, { safeToRetry: false, outage: true });
+}
+
+function fieldsOf(row: Record<string, unknown> | undefined): Field[] {
+  const names = Object.keys(row ?? {});
+  return names.map((name) => ({ name, dataTypeID: 25, tableID: 0, columnID: 0 }));
+}
+
+/** One session on a server that does not exist. Keeps the contract of a driver, and proves nothing about PostgreSQL. */
+export class FakeConnection implements Connection {
+  onClosed: ((reason: string) => void) | undefined;
+  /** What was executed, the oldest first. */
+  readonly statements: Statement[] = [];
+  /** CancelRequests received. */
+  cancels = 0;
+  private readonly session = new FakeSession();
+  private readonly listeners = new Map<SessionEvent, Set<(message: never) => void>>();
+  private running: Running | undefined;
+  private closedBecause: string | undefined;
+
+  constructor(private readonly parts: FakeConnectionParts) {}
+
+  get backendPid(): number {
+    return this.parts.backendPid;
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return this.session.status;
+  }
+
+  get isUsable(): boolean {
+    return this.closedBecause === undefined;
+  }
+
+  /** The text under way; undefined while the connection rests. */
+  get runningText(): string | undefined {
+    return this.running?.statement.text;
+  }
+
+  execute(statement: Statement, reply: Reply): void {
+    const refusal = this.refusalOf(statement);
+    if (refusal !== undefined) {
+      reply.replied(refusal, undefined);
+      return;
+    }
+    this.statements.push(statement);
+    const answer = this.parts.script(statement, this) ?? {};
+    const running: Running = {
+      statement,
+      reply,
+      ignoresCancel: answer.ignoresCancel ?? false,
+      timer: undefined,
+    };
+    this.running = running;
+    if (answer.hangs === true) return;
+    const deliver = (): void => {
+      if (this.running === running) this.answer(answer);
+    };
+    if (answer.afterMs === undefined) queueMicrotask(deliver);
+    else running.timer = this.parts.clock.schedule(deliver, answer.afterMs);
+  }
+
+  /** Answers the statement under way, now. */
+  answer(answer: FakeAnswer = {}): void {
+    const { running } = this;
+    if (running === undefined) return;
+    if (answer.loses !== undefined) {
+      this.lose(answer.loses);
+      return;
+    }
+    running.timer?.cancel();
+    const [error, result] = this.outcome(running.statement, answer);
+    this.running = undefined;
+    running.reply.replied(error, result);
+  }
+
+  /** Ends the session from the other side: the server, or the network. */
+  lose(reason: string): void {
+    if (this.closedBecause !== undefined) return;
+    this.closedBecause = reason;
+    const { running } = this;
+    this.running = undefined;
+    running?.timer?.cancel();
+    running?.reply.replied(lostError(reason), undefined);
+    this.onClosed?.(reason);
+    this.tell('end', undefined);
+  }
+
+  async cancel(timeoutMs: number): Promise<void> {
+    void timeoutMs;
+    if (!this.isUsable) return;
+    this.cancels++;
+    await Promise.resolve();
+    if (this.running === undefined || this.running.ignoresCancel) return;
+    this.answer({
+      error: new QueryAbortedError('The server cancelled the statement.', { sqlState: '57014' }),
+    });
+  }
+
+  /** Counts the lines; when the source fails, the connection is given up. */
+  async copyIn(text: string, source: Readable): Promise<number> {
+    this.requireUsable(text);
+    let lines = 0;
+    try {
+      for await (const chunk of source) lines += String(chunk).split('\n').length - 1;
+    } catch (cause) {
+      this.destroy();
+      const message = `The COPY was broken off: ${cause instanceof Error ? cause.message : String(cause)}.`;
+      throw new QueryError(message, { cause });
+    }
+    return lines;
+  }
+
+  /** Writes the rows of the script's answer, values separated by tabs. */
+  async copyOut(text: string, sink: Writable): Promise<number> {
+    this.requireUsable(text);
+    const rows = this.parts.script({ text }, this)?.rows ?? [];
+    const lines = rows.map((row) => `${Object.values(row).join('\t')}\n`);
+    await pipeline(Readable.from(lines), sink);
+    return rows.length;
+  }
+
+  /** @throws UsageError always: there is no protocol behind this connection. */
+  async submit(): Promise<void> {
+    throw new UsageError('A FakeConnection speaks no protocol: test submittables on a server.');
+  }
+
+  listen(event: SessionEvent, listener: (message: never) => void): () => void {
+    const known = this.listeners.get(event) ?? new Set();
+    this.listeners.set(event, known.add(listener));
+    return () => void known.delete(listener);
+  }
+
+  /** Sends a notification or a notice to whoever listens. */
+  tell(event: SessionEvent, message: unknown): void {
+    for (const listener of [...(this.listeners.get(event) ?? [])]) listener(message as never);
+  }
+
+  async end(timeoutMs: number): Promise<void> {
+    if (!this.isUsable) return;
+    const { clock, endMs } = this.parts;
+    if (this.running === undefined && endMs > 0) await clock.sleep(Math.min(endMs, timeoutMs));
+    else await Promise.resolve();
+    this.lose('the server closed the connection');
+  }
+
+  destroy(): void {
+    this.lose('the connection was destroyed');
+  }
+
+  private refusalOf(statement: Statement): DatabaseError | undefined {
+    if (this.closedBecause !== undefined) {
+      const message = `The connection was lost before the statement was sent: ${this.closedBecause}.`;
+      return new ConnectionError(message, { safeToRetry: true, outage: true });
+    }
+    if (this.running !== undefined) {
+      throw new Error(`Two statements at a time on connection ${this.backendPid}`);
+    }
+    try {
+      prepareParameters(statement.values ?? []);
+      return undefined;
+    } catch (error) {
+      return error as DatabaseError;
+    }
+  }
+
+  private outcome(statement: Statement, answer: FakeAnswer): [DatabaseError | undefined, unknown] {
+    if (answer.error !== undefined) {
+      this.session.fail();
+      return [answer.error, undefined];
+    }
+    const results: QueryResult[] = [];
+    for (const part of FakeSession.split(statement.text)) {
+      const { error, command } = this.session.apply(part);
+      if (error !== undefined) return [error, undefined];
+      const rows = [...(answer.rows ?? [])];
+      const rowCount = answer.rowCount ?? rows.length;
+      results.push({ rows, rowCount, command, fields: fieldsOf(rows[0]) });
+    }
+    return [undefined, results.length === 1 ? results[0] : results];
+  }
+
+  private requireUsable(text: string): void {
+    this.statements.push({ text });
+    if (this.closedBecause !== undefined) throw lostError(this.closedBecause);
+  }
+}

@@ -1,0 +1,72 @@
+// What a fake connection knows of transactions: enough to say where it stands, no SQL beyond that.
+import { QueryError } from '../kernel/errors.js';
+import type { TransactionStatus } from '../driver/driver.js';
+
+/** What became of one statement, as far as transactions go. */
+export interface SessionVerdict {
+  readonly error: QueryError | undefined;
+  /** The command tag. */
+  readonly command: string;
+}
+
+function refused(sqlState: string, message: string): QueryError {
+  return new QueryError(message, { sqlState, severity: 'ERROR' });
+}
+
+/** Follows BEGIN, COMMIT, ROLLBACK and savepoints as a server does. */
+export class FakeSession {
+  status: TransactionStatus = 'idle';
+  private savepoints: string[] = [];
+
+  /** The single statements of a text; split at semicolons, for it knows no quotes. */
+  static split(text: string): string[] {
+    const parts = text.split(';').map((part) => part.trim());
+    return parts.filter((part, index) => part !== '' || (index === 0 && parts.length === 1));
+  }
+
+  /** The statement failed: an open transaction is a failed one from now on. */
+  fail(): void {
+    if (this.status === 'open') this.status = 'failed';
+  }
+
+  /** Applies one statement. */
+  apply(statement: string): SessionVerdict {
+    const words = statement.split(/\s+/);
+    const command = (words[0] ?? '').toUpperCase();
+    const name = words.at(-1) ?? '';
+    if (command === 'ROLLBACK' && words.length > 1) return this.rollBackTo(name);
+    if (command === 'COMMIT' || command === 'ROLLBACK') return this.finish(command);
+    if (this.status === 'failed') {
+      const text =
+        'current transaction is aborted, commands ignored until end of transaction block';
+      return { error: refused('25P02', text), command };
+    }
+    if (command === 'BEGIN') this.status = 'open';
+    if (command === 'SAVEPOINT') this.savepoints.push(name);
+    if (command === 'RELEASE') this.savepoints = this.savepoints.slice(0, this.at(name));
+    return { error: undefined, command };
+  }
+
+  private finish(command: string): SessionVerdict {
+    const failed = this.status === 'failed';
+    this.status = 'idle';
+    this.savepoints = [];
+    return { error: undefined, command: failed ? 'ROLLBACK' : command };
+  }
+
+  private rollBackTo(name: string): SessionVerdict {
+    const at = this.at(name);
+    const command = 'ROLLBACK';
+    if (at < 0) {
+      this.fail();
+      return { error: refused('3B001', `savepoint "${name}" does not exist`), command };
+    }
+    this.savepoints = this.savepoints.slice(0, at + 1);
+    this.status = 'open';
+    return { error: undefined, command };
+  }
+
+  private at(name: string): number {
+    return this.savepoints.lastIndexOf(name);
+  }
+}
