@@ -200,8 +200,13 @@ export class DatabaseCore {
       enter: nodeChain(resilience, new PoolStage(pool, clock)),
       poolStats: () => pool.stats(),
       isPassable: () => breaker.isPassable,
+      suspect: () => pool.suspect(),
+      sever: () => pool.sever(),
     });
-    const probe = new NodeProbe(connect, clock, options.routing.probeTimeoutMs);
+    const { probeTimeoutMs } = options.routing;
+    const connectProbe = (): ReturnType<Driver['connect']> =>
+      this.driver.connect(target, Math.min(poolOptions.connectTimeoutMs, probeTimeoutMs));
+    const probe = new NodeProbe(connectProbe, clock, probeTimeoutMs);
     return { node, pool, breaker, probe };
   }
 }

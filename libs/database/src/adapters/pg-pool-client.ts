@@ -19,7 +19,7 @@ export interface PgPoolClientParts {
   readonly released: (client: PgPoolClient, error: unknown, destroyed: boolean) => void;
 }
 
-type Submittable = Parameters<Lease['connection']['submit']>[0];
+type Talking = Parameters<Lease['connection']['submit']>[0] & { readonly text?: unknown };
 
 /** A cursor may be read slowly; it holds its connection all the time. */
 const SUBMITTABLE_TIMEOUT_MS = 3_600_000;
@@ -75,7 +75,7 @@ export class PgPoolClient extends EventEmitter {
       );
     }
     if (callback !== undefined) (what as { callback?: unknown }).callback ??= callback;
-    void this.submit(what);
+    void this.submit(what as PgSubmittable & Talking);
     return what;
   }
 
@@ -124,7 +124,7 @@ export class PgPoolClient extends EventEmitter {
   }
 
   /** The submittable talks to the server when its turn comes; others wait until it has finished. */
-  private async submit(submittable: Submittable & { readonly text?: unknown }): Promise<void> {
+  private async submit(submittable: Talking): Promise<void> {
     const handleError = submittable.handleError.bind(submittable);
     // Once it talks to the server, it hears of errors there: told here, a cursor would end as if it had no more rows.
     let isSubmitted = false;

@@ -27,6 +27,8 @@ export interface Connection {
   readonly transactionStatus: TransactionStatus;
   /** False once the socket is gone, or the protocol is in a state that nobody knows. */
   readonly isUsable: boolean;
+  /** Bytes that came from the server so far; stands still on a dead line. */
+  readonly bytesRead: number;
   /** Called once when the connection is lost or closed. */
   onClosed: ((reason: string) => void) | undefined;
   execute(statement: Statement, reply: Reply): void;

@@ -71,6 +71,10 @@ export class PgConnection implements Connection {
     return !this.closed;
   }
 
+  get bytesRead(): number {
+    return wireOf(this.client).stream.bytesRead;
+  }
+
   execute(statement: Statement, reply: Reply): void {
     let config: QueryConfig;
     if (this.closed) {

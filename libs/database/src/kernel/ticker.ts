@@ -41,7 +41,8 @@ export class Ticker {
   }
 
   private readonly fire = (): void => {
-    this.running ??= this.runOnce();
+    // `then`, so that a run that throws before its first await is over after it was entered here.
+    this.running ??= this.runOnce().then(() => this.scheduleNext());
   };
 
   private async runOnce(): Promise<void> {
@@ -50,6 +51,9 @@ export class Ticker {
     } catch (error) {
       this.options.failed(error);
     }
+  }
+
+  private scheduleNext(): void {
     this.running = undefined;
     if (this.stopped) return;
     const delayMs = this.options.everyMs * (0.9 + Math.random() * 0.2);

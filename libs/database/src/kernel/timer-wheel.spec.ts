@@ -53,7 +53,7 @@ describe('an entry', () => {
     ['at the end of a rotation', ROTATION_MS - 1],
     ['after exactly one rotation', ROTATION_MS],
     ['beyond one rotation', ROTATION_MS + 7],
-    ['in an hour', 3_600_000],
+    ['in five minutes', 300_000],
   ])('due %s is called once, not early and at most one turn late', (_, afterMs) => {
     clock.advanceMs(1_234);
     const atMs = clock.monotonicMs() + afterMs;
@@ -190,12 +190,11 @@ it.each([1, 2, 3])('10,000 entries that come, move and go each end once (seed %i
   const random = randoms(seed);
   const waiting = new Map<Entry, number>();
   let disarmed = 0;
-  let late = 0;
+  const wrong: string[] = [];
   const ends = (entry: Entry): void => {
     const atMs = waiting.get(entry);
-    expect(atMs).toBeDefined();
-    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(atMs as number);
-    if (clock.monotonicMs() - (atMs as number) > TURN_MS) late++;
+    const lateMs = clock.monotonicMs() - (atMs ?? Number.NaN);
+    if (!(lateMs >= 0 && lateMs <= TURN_MS)) wrong.push(`due at ${atMs}, called ${lateMs} ms late`);
     waiting.delete(entry);
   };
   const someDeadline = (): number =>
@@ -218,12 +217,12 @@ it.each([1, 2, 3])('10,000 entries that come, move and go each end once (seed %i
         wheel.arm(entry, atMs);
       }
     }
-    expect(wheel.size).toBe(waiting.size);
+    if (wheel.size !== waiting.size) wrong.push(`${wheel.size} armed, ${waiting.size} wait`);
     clock.advanceMs(random() * 40);
   }
   clock.advanceMs(30 * ROTATION_MS);
+  expect(wrong).toEqual([]);
   expect(waiting.size).toBe(0);
-  expect(late).toBe(0);
   expect(disarmed).toBeGreaterThan(100);
   expect(clock.pendingTimers).toBe(0);
 });

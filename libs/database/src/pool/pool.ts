@@ -158,6 +158,18 @@ export class Pool implements LeaseHome {
     this.grow();
   }
 
+  /** The node does not answer its probe: remembers what each connection has received by now. */
+  suspect(): void {
+    for (const pooled of this.connections) pooled.bytesAtSuspicion = pooled.connection.bytesRead;
+  }
+
+  /** The node does not answer a new connection either: those that received nothing since are dead. */
+  sever(): void {
+    for (const pooled of [...this.connections]) {
+      if (pooled.connection.bytesRead === pooled.bytesAtSuspicion) pooled.connection.destroy();
+    }
+  }
+
   onceEmpty(callback: () => void): void {
     this.drained = callback;
   }

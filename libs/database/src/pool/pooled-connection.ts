@@ -20,6 +20,8 @@ export class PooledConnection implements Reply {
   /** Monotonic time since which somebody has it, in ms. */
   takenAtMs = 0;
   lastText: string | undefined;
+  /** What the connection had received when the node was first suspected. */
+  bytesAtSuspicion = 0;
   private trip: Trip | undefined;
   private owner: ConnectionOwner | undefined;
   private cancelling: Promise<void> | undefined;

@@ -54,6 +54,9 @@ SELECT r.replica,
        current_setting('server_version_num')::int AS version
 FROM (SELECT pg_is_in_recovery() AS replica) AS r`;
 
+/** Time for an answer that has arrived to be read, in ms. */
+const LAST_CHANCE_MS = 10;
+
 /** Keeps one connection open between probes and opens another when it is lost. */
 export class NodeProbe {
   private connection: ProbeConnection | undefined;
@@ -88,9 +91,13 @@ export class NodeProbe {
 
   private fetchRow(connection: ProbeConnection): Promise<ProbeRow> {
     return new Promise((resolve, reject) => {
-      const timer = this.clock.schedule(() => {
+      const giveUp = (): void => {
         connection.destroy();
         reject(new QueryTimeoutError(this.timeoutMs, { outage: true }));
+      };
+      // When the event loop was blocked the timer is late, and the answer may lie unread: one more turn for it.
+      let timer = this.clock.schedule(() => {
+        timer = this.clock.schedule(giveUp, LAST_CHANCE_MS);
       }, this.timeoutMs);
       const replied = (error: DatabaseError | undefined, result: unknown): void => {
         timer.cancel();

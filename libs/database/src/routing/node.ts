@@ -42,6 +42,10 @@ export interface NodeParts {
   readonly poolStats: () => PoolStats;
   /** Whether the node's circuit lets calls in. */
   readonly isPassable: () => boolean;
+  /** The node did not answer once: told before it is asked again. */
+  readonly suspect: () => void;
+  /** The node did not answer a new connection either: whatever hangs on the old ones hangs for ever. */
+  readonly sever: () => void;
 }
 
 /** One server and the latest knowledge about it. */
@@ -128,8 +132,13 @@ export class Node {
     this.failedAttempts = 0;
   }
 
-  /** The probe failed. */
+  /**
+   * The probe failed. The first time it may have been the connection; the second time, on a new one, it is
+   * the node, and all its sockets that stood still meanwhile are cut: TCP alone would let them hang.
+   */
   failed(error: Error): void {
+    if (this.failure === undefined) this.parts.suspect();
+    else this.parts.sever();
     const { events, name, clock } = this.parts;
     this.failure = error;
     this.askedAtMs = clock.monotonicMs();

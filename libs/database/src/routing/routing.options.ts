@@ -12,7 +12,7 @@ export interface RoutingOptions {
   readonly failoverWaitMs: number;
   /** Pause between two probes of a node, on a connection of their own, in ms. @default 1000 */
   readonly probeIntervalMs: number;
-  /** A node that does not answer its probe within this time counts as unreachable, in ms. @default 2000 */
+  /** A node that does not answer its probe within this time counts as unreachable, in ms. @default 1500 */
   readonly probeTimeoutMs: number;
 }
 
@@ -22,7 +22,7 @@ export const ROUTING_DEFAULTS: RoutingOptions = Object.freeze({
   consistency: 'eventual',
   failoverWaitMs: 5_000,
   probeIntervalMs: 1_000,
-  probeTimeoutMs: 2_000,
+  probeTimeoutMs: 1_500,
 });
 
 /** Checks the slice `routing`. */

@@ -113,7 +113,10 @@ export class Topology {
     try {
       node.answered(await probe.ask(), before?.lsn);
     } catch (error) {
+      const wasWell = node.lastFailure === undefined;
       node.failed(error as Error);
+      // Asked again at once: a second failure, on a new connection, is the verdict.
+      if (wasWell) await this.look(node, probe);
     }
     const now = this.primary();
     if (now !== before && now !== undefined) {

@@ -24,12 +24,14 @@ function escapedHelp(text: string): string {
 }
 
 function escapedLabel(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
   return escapedHelp(value).replaceAll('"', '\\"');
 }
 
-function shownLabels(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapedLabel(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+function shownPairs(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapedLabel(value)}"`)
+    .join(',');
 }
 
 function shownNumber(value: number): string {
@@ -54,9 +56,11 @@ export class PrometheusText {
     if (samples.length === 0) return;
     this.head(name, 'histogram', help);
     for (const { labels, buckets } of samples) {
+      const pairs = shownPairs(labels);
+      const before = pairs === '' ? '' : `${pairs},`;
       buckets.counts.forEach((count, index) => {
         const le = shownNumber(buckets.bounds[index] ?? Number.POSITIVE_INFINITY);
-        this.line(`${name}_bucket`, { ...labels, le }, count);
+        this.lines.push(`${name}_bucket{${before}le="${le}"} ${shownNumber(count)}`);
       });
       this.line(`${name}_sum`, labels, buckets.sum);
       this.line(`${name}_count`, labels, buckets.counts.at(-1) ?? 0);
@@ -84,6 +88,7 @@ export class PrometheusText {
   }
 
   private line(name: string, labels: Labels, value: number): void {
-    this.lines.push(`${name}${shownLabels(labels)} ${shownNumber(value)}`);
+    const pairs = shownPairs(labels);
+    this.lines.push(`${name}${pairs === '' ? '' : `{${pairs}}`} ${shownNumber(value)}`);
   }
 }

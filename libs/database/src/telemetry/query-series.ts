@@ -3,7 +3,7 @@ import type { QueryRecord } from '../kernel/event-map.js';
 import type { Intent } from '../query/query.js';
 import { BucketCounts, DURATION_BOUNDS, Histogram } from './histogram.js';
 import type { DistributionFigures } from './histogram.js';
-import { SlidingHistogram } from './sliding-window.js';
+import { SlidingWindow } from './sliding-window.js';
 
 /** Durations of queries that ended within the window; undefined when there were none. */
 export interface TimingFigures {
@@ -24,24 +24,50 @@ export interface QuerySeriesFigures extends TimingFigures {
   readonly rows: number;
 }
 
+/** Durations of some queries. */
+class Timings {
+  private readonly duration = new Histogram();
+  private readonly wait = new Histogram();
+  private readonly server = new Histogram();
+
+  record({ durationMs, waitMs, serverMs }: QueryRecord): void {
+    this.duration.record(durationMs);
+    this.wait.record(waitMs);
+    this.server.record(serverMs);
+  }
+
+  add(other: Timings): void {
+    this.duration.add(other.duration);
+    this.wait.add(other.wait);
+    this.server.add(other.server);
+  }
+
+  reset(): void {
+    this.duration.reset();
+    this.wait.reset();
+    this.server.reset();
+  }
+
+  figures(): TimingFigures {
+    const { duration, wait, server } = this;
+    return { duration: duration.figures(), wait: wait.figures(), server: server.figures() };
+  }
+}
+
 /** What is counted for one node and intent. */
 export class QuerySeries {
   queries = 0;
   errors = 0;
   rows = 0;
   readonly buckets = new BucketCounts(DURATION_BOUNDS);
-  readonly duration: SlidingHistogram;
-  readonly wait: SlidingHistogram;
-  readonly server: SlidingHistogram;
+  readonly lately: SlidingWindow<Timings>;
 
   constructor(
     readonly node: string,
     readonly intent: Intent,
     windowMs: number,
   ) {
-    this.duration = new SlidingHistogram(windowMs);
-    this.wait = new SlidingHistogram(windowMs);
-    this.server = new SlidingHistogram(windowMs);
+    this.lately = new SlidingWindow(windowMs, () => new Timings());
   }
 
   record(query: QueryRecord, nowMs: number): void {
@@ -49,9 +75,7 @@ export class QuerySeries {
     if (query.outcome !== 'ok') this.errors++;
     this.rows += query.rowCount;
     this.buckets.record(query.durationMs / 1_000);
-    this.duration.record(query.durationMs, nowMs);
-    this.wait.record(query.waitMs, nowMs);
-    this.server.record(query.serverMs, nowMs);
+    this.lately.at(nowMs).record(query);
   }
 
   figures(nowMs: number): QuerySeriesFigures {
@@ -88,10 +112,7 @@ export class NodeSeries {
 
 /** Durations of several series together. */
 export function timingsOf(series: readonly QuerySeries[], nowMs: number): TimingFigures {
-  const merged = (kind: keyof TimingFigures): DistributionFigures | undefined => {
-    const sum = new Histogram();
-    for (const one of series) one[kind].addTo(sum, nowMs);
-    return sum.figures();
-  };
-  return { duration: merged('duration'), wait: merged('wait'), server: merged('server') };
+  const sum = new Timings();
+  for (const { lately } of series) for (const slot of lately.within(nowMs)) sum.add(slot);
+  return sum.figures();
 }

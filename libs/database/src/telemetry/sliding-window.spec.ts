@@ -1,29 +1,28 @@
 // What happened lately is remembered, and what happened before is not.
 import { describe, expect, it } from '@jest/globals';
 import { Histogram } from './histogram.js';
-import { SlidingCounter, SlidingHistogram } from './sliding-window.js';
+import { SlidingCounter, SlidingWindow } from './sliding-window.js';
 
-describe('SlidingHistogram', () => {
-  const countAt = (sliding: SlidingHistogram, nowMs: number): number => {
-    const sum = new Histogram();
-    sliding.addTo(sum, nowMs);
-    return sum.count;
-  };
+describe('SlidingWindow', () => {
+  const slidingOver = (windowMs: number): SlidingWindow<Histogram> =>
+    new SlidingWindow(windowMs, () => new Histogram());
+  const countAt = (sliding: SlidingWindow<Histogram>, nowMs: number): number =>
+    sliding.within(nowMs).reduce((sum, { count }) => sum + count, 0);
 
   it('forgets what is older than its window', () => {
-    const sliding = new SlidingHistogram(60_000);
-    sliding.record(1, 5_000);
-    sliding.record(1, 30_000);
+    const sliding = slidingOver(60_000);
+    sliding.at(5_000).record(1);
+    sliding.at(30_000).record(1);
     expect(countAt(sliding, 59_999)).toBe(2);
     expect(countAt(sliding, 65_000)).toBe(1);
     expect(countAt(sliding, 95_000)).toBe(0);
   });
 
   it('is empty after a pause of many windows', () => {
-    const sliding = new SlidingHistogram(60_000);
-    sliding.record(1, 0);
+    const sliding = slidingOver(60_000);
+    sliding.at(0).record(1);
     expect(countAt(sliding, 10_000_000)).toBe(0);
-    sliding.record(1, 10_000_001);
+    sliding.at(10_000_001).record(1);
     expect(countAt(sliding, 10_000_002)).toBe(1);
   });
 });

@@ -1,69 +1,75 @@
-// What happened lately: a histogram and a counter that forget.
-import { Histogram } from './histogram.js';
+// What happened lately: slots that are used again when their time is over. All times are monotonic.
 
-/** Slots of a sliding histogram: it covers its window less up to a sixth of it. */
-const HISTOGRAM_SLOTS = 6;
+/** Slots of a window: it covers its time less up to a sixth of it. */
+const SLOTS = 6;
 
-/** A histogram over the last `windowMs`. */
-export class SlidingHistogram {
-  private readonly slots: Histogram[] = [];
+/** Something recorded in slots over the last `windowMs`. */
+export class SlidingWindow<Slot extends { reset(): void }> {
+  private readonly slots: Slot[] = [];
   private readonly slotMs: number;
-  private slot = 0;
+  private index = 0;
+  private endsAtMs = Number.NEGATIVE_INFINITY;
+  private current: Slot;
 
-  constructor(windowMs: number) {
-    this.slotMs = windowMs / HISTOGRAM_SLOTS;
+  constructor(
+    windowMs: number,
+    private readonly create: () => Slot,
+  ) {
+    this.slotMs = windowMs / SLOTS;
+    this.current = this.slots[0] = create();
   }
 
-  /** `nowMs` is monotonic. */
-  record(durationMs: number, nowMs: number): void {
-    this.advance(nowMs);
-    const at = this.slot % HISTOGRAM_SLOTS;
-    (this.slots[at] ??= new Histogram()).record(durationMs);
+  /** The slot to record in now. */
+  at(nowMs: number): Slot {
+    if (nowMs >= this.endsAtMs) this.advance(nowMs);
+    return this.current;
   }
 
-  /** Adds what is within the window to `target`. */
-  addTo(target: Histogram, nowMs: number): void {
-    this.advance(nowMs);
-    for (const slot of this.slots) if (slot !== undefined) target.add(slot);
+  /** The slots within the window. */
+  within(nowMs: number): Slot[] {
+    this.at(nowMs);
+    return this.slots.filter((slot) => slot !== undefined);
   }
 
   private advance(nowMs: number): void {
-    const now = Math.floor(nowMs / this.slotMs);
-    if (now === this.slot) return;
-    const stale = Math.min(now - this.slot, HISTOGRAM_SLOTS);
-    for (let i = 1; i <= stale; i++) this.slots[(this.slot + i) % HISTOGRAM_SLOTS]?.reset();
-    this.slot = now;
+    const index = Math.floor(nowMs / this.slotMs);
+    const stale = Math.min(index - this.index, SLOTS);
+    for (let i = 1; i <= stale; i++) this.slots[(this.index + i) % SLOTS]?.reset();
+    this.index = index;
+    this.endsAtMs = (index + 1) * this.slotMs;
+    this.current = this.slots[index % SLOTS] ??= this.create();
   }
 }
 
 const COUNTER_SLOT_MS = 1_000;
-/** Longest window of a rate, in ms. */
-export const MAX_RATE_WINDOW_MS = 300_000;
-const COUNTER_SLOTS = MAX_RATE_WINDOW_MS / COUNTER_SLOT_MS + 1;
+/** Five minutes, and the second that has begun. */
+const COUNTER_SLOTS = 301;
 
 /** Counts per second over the last five minutes. */
 export class SlidingCounter {
   private readonly counts = new Float64Array(COUNTER_SLOTS);
-  private slot: number;
+  private index: number;
+  private at: number;
+  private endsAtMs: number;
 
-  /** `startedAtMs` is monotonic, as all times here. */
   constructor(private readonly startedAtMs: number) {
-    this.slot = Math.floor(startedAtMs / COUNTER_SLOT_MS);
+    this.index = Math.floor(startedAtMs / COUNTER_SLOT_MS);
+    this.at = this.index % COUNTER_SLOTS;
+    this.endsAtMs = (this.index + 1) * COUNTER_SLOT_MS;
   }
 
   add(nowMs: number): void {
-    this.advance(nowMs);
-    const at = this.slot % COUNTER_SLOTS;
-    this.counts[at] = (this.counts[at] as number) + 1;
+    if (nowMs >= this.endsAtMs) this.advance(nowMs);
+    this.counts[this.at] = (this.counts[this.at] as number) + 1;
   }
 
-  /** Mean rate per second over the last `windowMs`, or since the start where that is shorter. */
+  /** Mean rate per second over the last `windowMs` (five minutes at most), or since the start where that is shorter. */
   perSecond(windowMs: number, nowMs: number): number {
-    this.advance(nowMs);
+    if (nowMs >= this.endsAtMs) this.advance(nowMs);
     const slots = Math.min(Math.round(windowMs / COUNTER_SLOT_MS), COUNTER_SLOTS - 1);
     let sum = 0;
-    for (let i = 0; i <= slots && i <= this.slot; i++) {
-      sum += this.counts[(this.slot - i) % COUNTER_SLOTS] as number;
+    for (let i = 0; i <= slots && i <= this.index; i++) {
+      sum += this.counts[(this.index - i) % COUNTER_SLOTS] as number;
     }
     // The youngest slot is part of a second; the oldest one is taken whole.
     const coveredMs = Math.min(
@@ -75,10 +81,11 @@ export class SlidingCounter {
   }
 
   private advance(nowMs: number): void {
-    const now = Math.floor(nowMs / COUNTER_SLOT_MS);
-    if (now === this.slot) return;
-    const stale = Math.min(now - this.slot, COUNTER_SLOTS);
-    for (let i = 1; i <= stale; i++) this.counts[(this.slot + i) % COUNTER_SLOTS] = 0;
-    this.slot = now;
+    const index = Math.floor(nowMs / COUNTER_SLOT_MS);
+    const stale = Math.min(index - this.index, COUNTER_SLOTS);
+    for (let i = 1; i <= stale; i++) this.counts[(this.index + i) % COUNTER_SLOTS] = 0;
+    this.index = index;
+    this.at = index % COUNTER_SLOTS;
+    this.endsAtMs = (index + 1) * COUNTER_SLOT_MS;
   }
 }

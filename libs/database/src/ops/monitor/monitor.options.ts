@@ -5,7 +5,7 @@ import type { Checks } from '../../kernel/option-checks.js';
 export interface MonitorOptions {
   /** Whether figures are kept: 1 s for 10 minutes, 1 min for 24 hours, 1 h for 30 days; 0.4 MB. @default true */
   readonly history: boolean;
-  /** Whether the lag of the event loop is measured; about 0.02 % of a core. @default true */
+  /** Whether the lag of the event loop is measured, by a timer every 50 ms. @default true */
   readonly eventLoopLag: boolean;
 }
 
