@@ -3,20 +3,19 @@ import { Module, ValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DatabaseExceptionFilter, DatabaseModule, databaseOptionsFromEnv } from 'nestjs-database';
 import { MarketModule } from './market/market.module.js';
-import { Order } from './portfolio/order.entity.js';
-import { Portfolio } from './portfolio/portfolio.entity.js';
 import { PortfolioModule } from './portfolio/portfolio.module.js';
 import { SetupModule } from './setup/setup.module.js';
 import { StatusModule } from './status/status.module.js';
 
 @Module({
   imports: [
-    // Without DATABASE_URL, in development, this starts the embedded PostgreSQL.
+    // Without DATABASE_URL, in development, this starts the embedded PostgreSQL. Entities come by forFeature().
     DatabaseModule.forRootAsync({
+      typeorm: true,
       useFactory: () => ({
         ...databaseOptionsFromEnv(),
         applicationName: 'market-data',
-        typeorm: { entities: [Portfolio, Order] },
+        typeorm: {},
       }),
     }),
     SetupModule,

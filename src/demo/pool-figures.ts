@@ -23,15 +23,18 @@ export interface PoolPeaks {
 
 /** Part of the answer of /health/metrics. */
 interface HealthMetrics {
-  readonly pools: ReadonlyArray<{
-    readonly node: string;
-    readonly totalCount: number;
-    readonly idleCount: number;
-    readonly waitingCount: number;
-    readonly leasedCount: number;
-    readonly max: number;
-    readonly utilization: number;
-  }>;
+  readonly pools: Readonly<
+    Record<
+      string,
+      {
+        readonly totalCount: number;
+        readonly idleCount: number;
+        readonly waitingCount: number;
+        readonly maxCount: number;
+        readonly utilization: number;
+      }
+    >
+  >;
 }
 
 const TIMEOUT_MS = 2_000;
@@ -61,13 +64,13 @@ export class PoolWatch {
   }
 
   private keep({ pools }: HealthMetrics): void {
-    this.latest = pools.map((pool) => ({
-      name: pool.node,
+    this.latest = Object.entries(pools).map(([name, pool]) => ({
+      name,
       open: pool.totalCount,
       idle: pool.idleCount,
-      leased: pool.leasedCount,
+      leased: Math.round(pool.utilization * pool.maxCount),
       waiting: pool.waitingCount,
-      max: pool.max,
+      max: pool.maxCount,
       utilizationRatio: pool.utilization,
     }));
     for (const { name, max, leased, waiting, utilizationRatio } of this.latest) {

@@ -329,7 +329,7 @@ describe('modes of a transaction inside another one', () => {
     const begin = (level: string): Promise<unknown> =>
       foreignTransaction(
         pool,
-        (client) => insert(client, Math.random() * 1e9),
+        (client) => insert(client, Math.floor(Math.random() * 1e9)),
         `begin isolation level ${level}`,
       );
     await app.db.transaction(

@@ -3,10 +3,18 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { INestApplication, INestApplicationContext, Type } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type {
+  FactoryProvider,
+  INestApplication,
+  INestApplicationContext,
+  Type,
+} from '@nestjs/common';
+import { ConflictException, Logger } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import {
+  CheckViolationError,
   DatabaseModule,
   DatabasePoolService,
   DatabaseService,
@@ -19,6 +27,7 @@ import type { DatabaseModuleOptions } from 'nestjs-database';
 import type { EmbeddedPostgres } from '../../libs/database/src/embedded/embedded-postgres.js';
 import { failure } from '../support/failure.js';
 import { useTestDatabase, waitFor } from '../support/postgres.js';
+import { readPage, tablesOf } from './markdown.js';
 import { usePage } from './snippets.js';
 
 const database = useTestDatabase('pages');
@@ -262,5 +271,184 @@ describe('docs/embedded.md', () => {
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
     }
+  });
+});
+
+describe('docs/typeorm.md', () => {
+  const page = usePage('docs/typeorm.md');
+
+  it('has a repository that shares a transaction with DatabaseService', async () => {
+    const AppModule = await page.load<Type>('app.module.ts', 'AppModule');
+    const Notes = await page.load<Type<{ write(text: string): Promise<{ id: number }> }>>(
+      'note.service.ts',
+      'NoteService',
+    );
+    started = await (await Test.createTestingModule({ imports: [AppModule] }).compile()).init();
+    const notes = started.get(Notes);
+    expect(await notes.write('one')).toMatchObject({ id: 1 });
+    await notes.write('two');
+    await failure(notes.write('three'), CheckViolationError);
+    expect(await database.sql('select text from note order by id')).toEqual([
+      { text: 'one' },
+      { text: 'two' },
+    ]);
+  });
+});
+
+describe('docs/pg-pool.md', () => {
+  const page = usePage('docs/pg-pool.md');
+  beforeAll(() => database.sql('create table person (id serial primary key, name text not null)'));
+
+  it('has Kysely and Drizzle on one pool, in one transaction', async () => {
+    interface Insertion {
+      values(row: object): { execute(): Promise<unknown> };
+    }
+    const token = await page.load<Type<{ insertInto(table: string): Insertion }>>(
+      'kysely.provider.ts',
+      'PersonDatabase',
+    );
+    const provider = await page.load<FactoryProvider>('kysely.provider.ts', 'personDatabase');
+    const People = await page.load<Type<{ byName(name: string): Promise<unknown[]> }>>(
+      'person.repository.ts',
+      'PersonRepository',
+    );
+    const imports = [DatabaseModule.forRoot({ url: database.url })];
+    const providers = [provider, People];
+    started = await (await Test.createTestingModule({ imports, providers }).compile()).init();
+    const [db, kysely, people] = [
+      started.get(DatabaseService),
+      started.get(token),
+      started.get(People),
+    ];
+    const work = db.transaction(async () => {
+      await kysely.insertInto('person').values({ name: 'Ada' }).execute();
+      expect(await people.byName('Ada')).toEqual([{ id: 1, name: 'Ada' }]);
+      throw new RangeError('not today');
+    });
+    await failure(work, RangeError);
+    expect(await people.byName('Ada')).toEqual([]);
+  });
+});
+
+describe('docs/options.md', () => {
+  const page = usePage('docs/options.md');
+
+  it('has two instances, each injected by its name', async () => {
+    process.env['ARCHIVE_URL'] = database.url;
+    const AppModule = await page.load<Type>('app.module.ts', 'AppModule');
+    const Report = await page.load<Type<{ names(): Promise<string[]> }>>(
+      'app.module.ts',
+      'ReportService',
+    );
+    started = await (await Test.createTestingModule({ imports: [AppModule] }).compile()).init();
+    delete process.env['ARCHIVE_URL'];
+    expect(await started.get(Report).names()).toEqual(['default', 'archive']);
+  });
+});
+
+describe('docs/replicas.md', () => {
+  const page = usePage('docs/replicas.md');
+
+  it('has one read that asks the primary, and one that a replica may answer', async () => {
+    process.env['DATABASE_REPLICA_URL'] = database.replicaUrl;
+    const AppModule = await page.load<Type>('app.module.ts', 'AppModule');
+    const Orders = await page.load<
+      Type<{ find(id: number): Promise<unknown>; count(): Promise<{ fromReplica: boolean }> }>
+    >('order.repository.ts', 'OrderRepository');
+    await database.sql('create table orders (id int primary key)');
+    await database.sql('insert into orders values (1)');
+    await database.replicaCaughtUp();
+    started = await (await Test.createTestingModule({ imports: [AppModule] }).compile()).init();
+    delete process.env['DATABASE_REPLICA_URL'];
+    const orders = started.get(Orders);
+    await waitFor(async () => (await orders.count()).fromReplica, {
+      describe: 'the replica to answer',
+    });
+    expect(await orders.count()).toEqual({ count: 1, fromReplica: true });
+    expect(await orders.find(1)).toEqual({ id: 1, fromReplica: false });
+  });
+});
+
+describe('docs/errors.md', () => {
+  const page = usePage('docs/errors.md');
+  beforeAll(() => database.sql('create table app_user (id serial, email text unique)'));
+
+  it('has an application that answers with status and code', async () => {
+    const AppModule = await page.load<Type>('app.module.ts', 'AppModule');
+    const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    const app = testing.createNestApplication({ logger: false });
+    started = app;
+    await app.listen(0, '127.0.0.1');
+    const ask = (email: string): Promise<Response> =>
+      app.getUrl().then((url) => fetch(`${url}/users/${email}`));
+    const missing = await ask('nobody@example.org');
+    expect(missing.status).toBe(404);
+    expect(await missing.json()).toMatchObject({ statusCode: 404, code: 'DB_NOT_FOUND_ROW' });
+    await database.sql('alter table app_user rename to hidden');
+    const broken = await ask('nobody@example.org');
+    expect(broken.status).toBe(500);
+    expect(await broken.text()).not.toContain('app_user');
+    await database.sql('alter table hidden rename to app_user');
+  });
+
+  it('has a sign-up that tells what is taken', async () => {
+    const Signup = await page.load<Type<{ signUp(email: string): Promise<void> }>>(
+      'signup.service.ts',
+      'SignupService',
+    );
+    const { service } = await provide(Signup);
+    await service.signUp('ada@example.org');
+    await failure(service.signUp('ada@example.org'), ConflictException);
+  });
+});
+
+describe('docs/health.md', () => {
+  const page = usePage('docs/health.md');
+
+  it('has endpoints, and indicators for Terminus', async () => {
+    const HealthController = await page.load<Type>('health.controller.ts', 'HealthController');
+    const endpoints = { token: 'of-the-operators' };
+    const testing = await Test.createTestingModule({
+      imports: [DatabaseModule.forRoot({ url: database.url, endpoints }), TerminusModule],
+      controllers: [HealthController],
+    }).compile();
+    const app = testing.createNestApplication({ logger: false });
+    started = app;
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    await waitFor(async () => (await fetch(`${url}/health/ready`)).status === 200, {
+      describe: 'the application to be ready',
+    });
+    const rows = tablesOf(readPage('docs/health.md')).flat();
+    const paths = rows.flatMap((row) => row['GET']?.match(/\/[\w/-]+/g) ?? []);
+    expect(paths.length).toBeGreaterThanOrEqual(8);
+    const headers = { Authorization: `Bearer ${endpoints.token}` };
+    for (const path of paths) {
+      const answer = await fetch(`${url}${path}`, { headers });
+      expect([path, answer.status]).toEqual([path, 200]);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    }
+    const names = rows.flatMap((row) => row['metric']?.match(/\w{10,}/g) ?? []);
+    const scraped = await (await fetch(`${url}/metrics`)).text();
+    for (const name of names.filter((each) => each.startsWith('db_client'))) {
+      expect(scraped).toContain(name);
+    }
+    expect((await fetch(`${url}/api/database/health`)).status).toBe(401);
+    expect(await (await fetch(`${url}/status`)).json()).toMatchObject({
+      status: 'ok',
+      details: { database: { status: 'up' }, pool: { status: 'up' }, replicas: { status: 'up' } },
+    });
+  });
+
+  it('has a log of slow queries', async () => {
+    const SlowQueryLog = await page.load<Type>('slow-query.log.ts', 'SlowQueryLog');
+    const { app } = await provide(SlowQueryLog);
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await app.get(DatabaseService).query('select pg_sleep(0.6)');
+    await app.get(DatabaseService).query('select 1');
+    expect(warn.mock.calls.map(([text]) => String(text))).toEqual([
+      expect.stringMatching(/^6\d\d.* ms \(.* ms queued\): select pg_sleep/),
+    ]);
+    warn.mockRestore();
   });
 });

@@ -32,13 +32,19 @@ const statuses = (answers: readonly Answer[]): Record<string, number> => {
 };
 
 interface PoolMetrics {
-  readonly pools: Array<{ totalCount: number; idleCount: number; waitingCount: number }>;
-  readonly memory: { rss: number };
+  readonly pools: Record<string, { totalCount: number; idleCount: number; waitingCount: number }>;
+  readonly memory: { readonly rssBytes: number };
+}
+
+async function fetchMetrics({ send }: Shop): Promise<PoolMetrics> {
+  return (await send('GET', '/health/metrics')).body as unknown as PoolMetrics;
 }
 
 describe('a thousand requests in flight on a pool of 20', () => {
   it('are all answered, with no more than 20 backends, none left over, and memory bounded', async () => {
-    shop = await startShop({ url: database.url, applicationName: 'shop', pool: { max: 20 } });
+    // A slow machine may need longer than the default 5 s for a thousand of them: that is not the point here.
+    const pool = { max: 20, acquireTimeoutMs: 30_000 };
+    shop = await startShop({ url: database.url, applicationName: 'shop', pool });
     const { send } = shop;
     let most = 0;
     const round = async (): Promise<Answer[]> => {
@@ -56,10 +62,13 @@ describe('a thousand requests in flight on a pool of 20', () => {
     expect(most).toBeLessThanOrEqual(21);
     const [row] = await database.sql<{ n: number }>('select count(*)::int as n from sale');
     expect(row?.n).toBe(1_500);
-    const { body } = await send('GET', '/health/metrics');
-    const { pools } = body as unknown as PoolMetrics;
-    expect(pools[0]).toMatchObject({ waitingCount: 0 });
-    expect(pools[0]?.idleCount).toBe(pools[0]?.totalCount);
+    const { pools, memory } = await fetchMetrics(shop);
+    expect(pools['primary']).toMatchObject({ waitingCount: 0 });
+    expect(pools['primary']?.idleCount).toBe(pools['primary']?.totalCount);
+    // The same load again and again: what it needs at most is reached, and does not grow with every round.
+    for (let i = 0; i < 5; i++) await round();
+    const after = await fetchMetrics(shop);
+    expect(after.memory.rssBytes).toBeLessThan(memory.rssBytes + 100 * 1024 * 1024);
   }, 60_000);
 });
 
@@ -68,21 +77,19 @@ describe('a pool that runs dry', () => {
     const pool = { max: 2, min: 2, acquireTimeoutMs: 500, maxWaiting: 20 };
     shop = await startShop({ url: database.url, applicationName: 'shop', pool });
     const { send } = shop;
-    const startedAtMs = performance.now();
     const answering = Promise.all(Array.from({ length: 100 }, () => send('GET', '/slow')));
-    const probeStartedAtMs = performance.now();
-    const live = await send('GET', '/health');
-    expect(live.status).toBe(200);
-    expect(performance.now() - probeStartedAtMs).toBeLessThan(1_000);
+    // Liveness is answered while the pool is dry, not after it.
+    const live = await Promise.race([send('GET', '/health'), answering]);
+    expect(live).toMatchObject({ status: 200 });
     const answers = await answering;
-    // The last one that waited: 0.5 s for a connection, 0.3 s of work, and some slack for a busy machine.
-    expect(performance.now() - startedAtMs).toBeLessThan(3_000);
     const refused = answers.filter(({ status }) => status === 503);
     expect(Object.keys(statuses(answers)).sort()).toEqual(['200', '503']);
     expect(new Set(refused.map(({ body }) => body?.['code']))).toEqual(
       new Set(['DB_POOL_OVERLOADED', 'DB_POOL_TIMEOUT']),
     );
-    for (const { headers, body } of refused) {
+    for (const { headers, body, tookMs } of refused) {
+      // 0.5 s of waiting, and what a busy machine needs to take a hundred connections.
+      expect(tookMs).toBeLessThan(3_000);
       expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
       expect(JSON.stringify(body)).not.toMatch(/select|127\.0\.0\.1/i);
     }

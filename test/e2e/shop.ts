@@ -15,6 +15,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Record<string, unknown> | undefined;
   readonly failed: string | undefined;
+  readonly tookMs: number;
 }
 
 /** A running shop. */
@@ -44,8 +45,11 @@ function sender(port: number): Shop['send'] {
   const agent = new Agent({ keepAlive: false, maxSockets: Number.POSITIVE_INFINITY });
   return (method, path) =>
     new Promise((resolve) => {
+      const startedAtMs = performance.now();
+      const answer = (facts: Omit<Answer, 'tookMs'>): void =>
+        resolve({ ...facts, tookMs: performance.now() - startedAtMs });
       const fail = (error: NodeJS.ErrnoException): void =>
-        resolve({
+        answer({
           status: undefined,
           headers: {},
           body: undefined,
@@ -57,7 +61,7 @@ function sender(port: number): Shop['send'] {
         response.once('error', fail);
         response.once('end', () => {
           const body = text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>);
-          resolve({
+          answer({
             status: response.statusCode,
             headers: response.headers,
             body,

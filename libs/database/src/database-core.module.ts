@@ -4,6 +4,7 @@ import type {
   BeforeApplicationShutdown,
   DynamicModule,
   FactoryProvider,
+  OnApplicationBootstrap,
   OnApplicationShutdown,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
@@ -15,7 +16,8 @@ import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './database.module
 import type { ASYNC_OPTIONS_TYPE } from './database.module-definition.js';
 import { resolveOptions } from './database.options.js';
 import type { DatabaseModuleOptions } from './database.options.js';
-import { DEFAULT_INSTANCE, getCoreToken } from './database.tokens.js';
+import { DEFAULT_INSTANCE } from './database.instance.js';
+import { getCoreToken } from './database.tokens.js';
 
 const CORE = Symbol('core of this module');
 
@@ -36,25 +38,43 @@ function requireUniqueName(name: string, modules: ModulesContainer): void {
   ]);
 }
 
-/**
- * Makes the parts, starts a server of its own where no URL is given, and connects. `announcesTypeorm` is what stood
- * beside a factory of options; undefined without one.
- */
+/** What stood beside a factory of options, for Nest had to know it before the factory ran. */
+interface Announced {
+  readonly typeorm: boolean;
+  readonly endpoints: DatabaseModuleOptions['endpoints'];
+}
+
+/** @throws ConfigurationError for endpoints that a factory returns: their paths come too late. */
+function requireNoEndpoints({ endpoints }: DatabaseModuleOptions): void {
+  if (endpoints === undefined) return;
+  throw new ConfigurationError([
+    {
+      path: 'endpoints',
+      value: '{...}',
+      rule: 'was returned by the factory of forRootAsync(), after Nest has laid its routes',
+      mend: 'Write endpoints beside useFactory.',
+    },
+  ]);
+}
+
+/** Makes the parts, starts a server of its own where no URL is given, and connects. */
 function coreProvider(
   name: string,
-  announcesTypeorm: boolean | undefined,
+  announced: Announced | undefined,
 ): FactoryProvider<Promise<DatabaseCore>> {
   return {
     provide: getCoreToken(name),
     inject: [MODULE_OPTIONS_TOKEN, ModulesContainer],
-    useFactory: async (options: DatabaseModuleOptions, modules: ModulesContainer) => {
+    useFactory: async (given: DatabaseModuleOptions, modules: ModulesContainer) => {
       requireUniqueName(name, modules);
-      let resolved = resolveOptions({ ...options, name });
+      if (announced !== undefined) requireNoEndpoints(given);
+      const options = { ...given, name, ...(announced && { endpoints: announced.endpoints }) };
+      let resolved = resolveOptions(options);
       const usesTypeorm = resolved.typeorm !== false;
-      requireAnnouncedTypeorm(announcesTypeorm ?? usesTypeorm, usesTypeorm);
+      requireAnnouncedTypeorm(announced?.typeorm ?? usesTypeorm, usesTypeorm);
       if (usesTypeorm) await requireTypeorm();
       const server = resolved.nodes.length === 0 ? await startDevelopmentServer() : undefined;
-      if (server !== undefined) resolved = resolveOptions({ ...options, name, url: server.url });
+      if (server !== undefined) resolved = resolveOptions({ ...options, url: server.url });
       const core = new DatabaseCore(resolved, { stopServer: server && (() => server.stop()) });
       await core.start();
       return core;
@@ -67,7 +87,7 @@ function coreProvider(
 @Module({})
 export class DatabaseCoreModule
   extends ConfigurableModuleClass
-  implements BeforeApplicationShutdown, OnApplicationShutdown
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   constructor(@Inject(CORE) private readonly core: DatabaseCore) {
     super();
@@ -80,15 +100,24 @@ export class DatabaseCoreModule
   }
 
   static override forRootAsync(
-    options: typeof ASYNC_OPTIONS_TYPE & { readonly typeorm?: boolean | undefined },
+    options: typeof ASYNC_OPTIONS_TYPE & {
+      readonly typeorm?: boolean | undefined;
+      readonly endpoints?: DatabaseModuleOptions['endpoints'];
+    },
   ): DynamicModule {
-    const { typeorm = false } = options;
-    return DatabaseCoreModule.named(super.forRootAsync(options), options.name, typeorm);
+    const { typeorm = false, endpoints } = options;
+    const announced = { typeorm, endpoints };
+    return DatabaseCoreModule.named(super.forRootAsync(options), options.name, announced);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.core.ops.start();
   }
 
   /** Readiness says no from here on; requests under way still get their connections. */
-  beforeApplicationShutdown(): void {
+  async beforeApplicationShutdown(): Promise<void> {
     this.core.announceClosing();
+    await this.core.ops.stop();
   }
 
   /** By now the HTTP server has closed: whatever still holds a connection gets `closeTimeoutMs`. */
@@ -99,14 +128,14 @@ export class DatabaseCoreModule
   private static named(
     definition: DynamicModule,
     name = DEFAULT_INSTANCE,
-    announcesTypeorm?: boolean,
+    announced?: Announced,
   ): DynamicModule {
     const token = getCoreToken(name);
     return {
       ...definition,
       providers: [
         ...(definition.providers ?? []),
-        coreProvider(name, announcesTypeorm),
+        coreProvider(name, announced),
         { provide: CORE, useExisting: token },
       ],
       exports: [token],

@@ -4,7 +4,9 @@ import type { Clock } from './kernel/clock.js';
 import { Closers } from './kernel/closers.js';
 import { ShutdownError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
-import type { ResolvedNode, ResolvedOptions } from './database.options.js';
+import type { ResolvedNode } from './database.hosts.js';
+import { DatabaseOps } from './database.ops.js';
+import type { ResolvedOptions } from './database.options.js';
 import { databasePipeline, nodeChain } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
 import type { Driver } from './driver/driver.js';
@@ -67,6 +69,7 @@ export class DatabaseCore {
   readonly desk: TripDesk;
   readonly topology: Topology;
   readonly runner: TransactionRunner;
+  readonly ops: DatabaseOps;
   private readonly driver: Driver;
   private readonly stations: readonly Station[];
   private readonly closers = new Closers();
@@ -97,6 +100,17 @@ export class DatabaseCore {
       backoff: options.retry,
       sampler: this.sampler,
       lostRole: (node) => this.topology.demoted(node),
+    });
+    this.ops = new DatabaseOps({
+      options,
+      clock,
+      events,
+      view: {
+        nodes: () => this.nodes(),
+        pools: () => this.pools(),
+        circuits: () => this.circuits(),
+        isClosing: () => this.isClosing,
+      },
     });
   }
 
@@ -157,6 +171,9 @@ export class DatabaseCore {
 
   private async open(): Promise<void> {
     this.state = 'starting';
+    // First to listen and last to leave: the log tells the closing of the pools too.
+    this.ops.listen();
+    this.closers.add(() => this.ops.deafen());
     this.closers.add(() => this.topology.stop());
     this.closers.add(async () => {
       await Promise.all(this.stations.map(({ pool }) => pool.close()));

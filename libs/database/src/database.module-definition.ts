@@ -1,7 +1,7 @@
 // What is said to Nest before any option is known: names and visibility.
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { DatabaseModuleOptions } from './database.options.js';
-import { DEFAULT_INSTANCE } from './database.tokens.js';
+import { DEFAULT_INSTANCE } from './database.instance.js';
 
 /** Stands beside `useFactory` in `forRootAsync`: Nest needs it before the factory has run. */
 export interface DatabaseModuleExtras {

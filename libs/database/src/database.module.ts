@@ -6,12 +6,15 @@ import { typeormModuleOf } from './database.adapters.js';
 import { EXTRAS } from './database.module-definition.js';
 import type { ASYNC_OPTIONS_TYPE, DatabaseModuleExtras } from './database.module-definition.js';
 import type { DatabaseModuleOptions } from './database.options.js';
-import { databaseProviders } from './database.providers.js';
+import { databaseProviders, endpointPortsProvider } from './database.providers.js';
+import { createEndpointControllers } from './ops/endpoints/endpoint-controllers.js';
 
 /** Options of `forRootAsync`: extras beside `useFactory`, `useClass` or `useExisting`. */
 export type DatabaseModuleAsyncOptions = typeof ASYNC_OPTIONS_TYPE & {
   /** Whether the options will hold `typeorm`: Nest needs its module before the factory has run. @default false */
   readonly typeorm?: boolean | undefined;
+  /** HTTP endpoints: Nest needs their paths before the factory has run. */
+  readonly endpoints?: DatabaseModuleOptions['endpoints'];
 };
 
 /** Pools, services, health and endpoints of one database. Import it once a database. */
@@ -35,16 +38,18 @@ export class DatabaseModule {
 
   private static around(
     core: DynamicModule,
-    extras: DatabaseModuleExtras,
+    extras: DatabaseModuleExtras & Pick<DatabaseModuleOptions, 'endpoints'>,
     usesTypeorm: boolean,
   ): DynamicModule {
-    const { name = EXTRAS.name, isGlobal = EXTRAS.isGlobal } = extras;
+    const { name = EXTRAS.name, isGlobal = EXTRAS.isGlobal, endpoints } = extras;
+    const isDefaultInstance = name === EXTRAS.name;
     const providers = databaseProviders(name);
     return {
       module: DatabaseModule,
       global: isGlobal,
       imports: usesTypeorm ? [core, typeormModuleOf(name)] : [core],
-      providers,
+      controllers: createEndpointControllers(endpoints, { isDefaultInstance }),
+      providers: [...providers, endpointPortsProvider(name)],
       exports: providers.map(({ provide }) => provide),
     };
   }

@@ -2,10 +2,15 @@
 import { resolveTypeorm } from './adapters/typeorm/typeorm.options.js';
 import type { TypeormOptions } from './adapters/typeorm/typeorm.options.js';
 import { Checks } from './kernel/option-checks.js';
-import { parseTarget, splitHosts } from './driver/target.js';
-import type { ConnectionTarget } from './driver/target.js';
-import { resolveTls } from './driver/tls.options.js';
-import type { TlsMode, TlsOptions } from './driver/tls.options.js';
+import { resolveNodes } from './database.hosts.js';
+import type { HostsOptions, ResolvedNode } from './database.hosts.js';
+import { DEFAULT_INSTANCE } from './database.instance.js';
+import { resolveEndpoints } from './ops/endpoints/endpoints.options.js';
+import type { EndpointsOptions } from './ops/endpoints/endpoints.options.js';
+import { resolveHealth } from './ops/health/health.options.js';
+import type { HealthOptions } from './ops/health/health.options.js';
+import { resolveMonitor } from './ops/monitor/monitor.options.js';
+import type { MonitorOptions } from './ops/monitor/monitor.options.js';
 import { checkPool, POOL_DEFAULTS } from './pool/pool.options.js';
 import type { PoolOptions } from './pool/pool.options.js';
 import {
@@ -15,37 +20,21 @@ import {
   RETRY_DEFAULTS,
 } from './resilience/resilience.options.js';
 import type { BreakerOptions, RetryOptions } from './resilience/resilience.options.js';
-import type { DeclaredRole } from './routing/node.js';
 import { checkRouting, ROUTING_DEFAULTS } from './routing/routing.options.js';
 import type { RoutingOptions } from './routing/routing.options.js';
 import { checkStartup, STARTUP_DEFAULTS } from './database.startup.js';
 import type { StartupOptions } from './database.startup.js';
+import { resolveTelemetry } from './telemetry/telemetry.options.js';
+import type { TelemetryOptions } from './telemetry/telemetry.options.js';
 import { checkTransaction, TRANSACTION_DEFAULTS } from './transaction/transaction.options.js';
 import type { TransactionDefaults } from './transaction/transaction.options.js';
 
-/** One server of several whose roles are found or declared. */
-export interface HostOption {
-  readonly url: string;
-  /** @default 'auto' */
-  readonly role?: DeclaredRole | undefined;
-}
-
 /** What `DatabaseModule.forRoot()` takes. Every slice may be left out or given in part. */
-export interface DatabaseModuleOptions {
+export interface DatabaseModuleOptions extends HostsOptions {
   /** Name of the instance; give it beside `forRootAsync`'s factory, not inside. @default 'default' */
   readonly name?: string | undefined;
   /** Whether all modules see the services without importing. @default true */
   readonly isGlobal?: boolean | undefined;
-  /** `postgresql://user:password@host:5432/database`; left out in development, PostgreSQL is started. */
-  readonly url?: string | undefined;
-  /** Several servers instead of `url` and `replicas`. */
-  readonly hosts?: readonly HostOption[] | undefined;
-  /** Servers that follow `url`. */
-  readonly replicas?: ReadonlyArray<string | { readonly url: string }> | undefined;
-  /** @default 'disable', in production 'verify-full' */
-  readonly tls?: boolean | TlsMode | Partial<TlsOptions> | undefined;
-  /** Shown in pg_stat_activity. @default 'nestjs-database' */
-  readonly applicationName?: string | undefined;
   readonly pool?: Partial<PoolOptions> | undefined;
   /** The pools of replicas. @default pool */
   readonly replicaPool?: Partial<PoolOptions> | undefined;
@@ -54,15 +43,16 @@ export interface DatabaseModuleOptions {
   readonly breaker?: Partial<BreakerOptions> | undefined;
   readonly routing?: Partial<RoutingOptions> | undefined;
   readonly transaction?: Partial<TransactionDefaults> | undefined;
+  /** Figures about queries and the log; `false` measures and writes nothing. */
+  readonly telemetry?: Partial<TelemetryOptions> | false | undefined;
+  /** Thresholds of the health checks; `false` judges nothing: readiness ends at shutdown only. */
+  readonly health?: Partial<HealthOptions> | false | undefined;
+  /** History of the figures; `false` keeps none. */
+  readonly monitor?: Partial<MonitorOptions> | false | undefined;
+  /** HTTP endpoints; beside the factory of `forRootAsync`, not inside; `false` adds none. */
+  readonly endpoints?: Partial<EndpointsOptions> | false | undefined;
   /** Registers a TypeORM data source on the connections of this instance; needs typeorm and @nestjs/typeorm. */
   readonly typeorm?: Partial<TypeormOptions> | false | undefined;
-}
-
-/** A server of the instance. */
-export interface ResolvedNode {
-  readonly name: string;
-  readonly declaredRole: DeclaredRole;
-  readonly target: ConnectionTarget;
 }
 
 /** The options, whole and frozen. */
@@ -78,6 +68,9 @@ export interface ResolvedOptions {
   readonly routing: RoutingOptions;
   readonly transaction: TransactionDefaults;
   readonly typeorm: TypeormOptions | false;
+  readonly telemetry: TelemetryOptions | false;
+  readonly health: HealthOptions | false;
+  readonly monitor: MonitorOptions | false;
 }
 
 const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
@@ -96,68 +89,11 @@ const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
   'routing',
   'transaction',
   'typeorm',
+  'telemetry',
+  'health',
+  'monitor',
+  'endpoints',
 ];
-
-interface Declared {
-  readonly path: string;
-  readonly url: unknown;
-  readonly role: DeclaredRole;
-}
-
-function declaredHosts(options: DatabaseModuleOptions, checks: Checks): Declared[] {
-  const { url, hosts, replicas } = options;
-  if (hosts !== undefined) {
-    if (url !== undefined || replicas !== undefined) {
-      checks.problem(
-        'hosts',
-        undefined,
-        'cannot stand beside url or replicas',
-        'List all servers in hosts.',
-      );
-    }
-    return hosts.map(({ url: host, role }, index) => {
-      checks.oneOf(`hosts[${index}].role`, role, [undefined, 'auto', 'primary', 'replica']);
-      return { path: `hosts[${index}].url`, url: host, role: role ?? 'auto' };
-    });
-  }
-  const several = typeof url === 'string' ? splitHosts(url) : [url];
-  const role = several.length > 1 ? 'auto' : 'primary';
-  const first =
-    url === undefined ? [] : several.map((one) => ({ path: 'url', url: one, role }) as const);
-  const rest = (replicas ?? []).map((replica, index) => ({
-    path: `replicas[${index}]`,
-    url: typeof replica === 'object' ? replica.url : replica,
-    role: 'replica' as const,
-  }));
-  return [...first, ...rest];
-}
-
-function resolveNodes(options: DatabaseModuleOptions, checks: Checks): ResolvedNode[] {
-  const isProduction = process.env['NODE_ENV'] === 'production';
-  const tls = resolveTls(options.tls, isProduction ? 'verify-full' : 'disable', checks);
-  const applicationName = options.applicationName ?? 'nestjs-database';
-  checks.string('applicationName', applicationName);
-  const declared = declaredHosts(options, checks);
-  if (isProduction && !declared.some(({ role }) => role !== 'replica')) {
-    const mend = 'Set DATABASE_URL or pass url; only development starts a PostgreSQL of its own.';
-    checks.problem('url', undefined, 'must be given in production', mend);
-  } else if (declared.length > 0 && declared.every(({ role }) => role === 'replica')) {
-    checks.problem(
-      'url',
-      options.url,
-      'must be given beside replicas',
-      'Pass the URL of the primary.',
-    );
-  }
-  const counts = { primary: 0, replica: 0, auto: 0 };
-  return declared.flatMap(({ path, url, role }) => {
-    const target = parseTarget(path, url, { tls, applicationName }, checks);
-    const number = ++counts[role];
-    const name =
-      role === 'primary' ? 'primary' : `${role === 'auto' ? 'node' : 'replica'}-${number}`;
-    return target === undefined ? [] : [Object.freeze({ name, declaredRole: role, target })];
-  });
-}
 
 /** A default minimum yields to a maximum that was chosen; one that was chosen too is checked. */
 function poolSlice(
@@ -177,7 +113,7 @@ function poolSlice(
 export function resolveOptions(options: DatabaseModuleOptions = {}): ResolvedOptions {
   const checks = new Checks();
   checks.knownKeys('', options, KNOWN);
-  const name = options.name ?? 'default';
+  const name = options.name ?? DEFAULT_INSTANCE;
   checks.string('name', name);
   const pool = poolSlice('pool', options.pool, POOL_DEFAULTS, checks);
   checkPool('pool', pool, checks);
@@ -194,9 +130,15 @@ export function resolveOptions(options: DatabaseModuleOptions = {}): ResolvedOpt
   const transaction = checks.slice('transaction', options.transaction, TRANSACTION_DEFAULTS);
   checkTransaction(transaction, checks);
   const typeorm = resolveTypeorm(options.typeorm, checks);
+  const rooms = {
+    telemetry: resolveTelemetry(options.telemetry, checks),
+    health: resolveHealth(options.health, checks, routing),
+    monitor: resolveMonitor(options.monitor, checks),
+  };
+  resolveEndpoints(options.endpoints, checks, { isDefaultInstance: name === DEFAULT_INSTANCE });
   const nodes = resolveNodes(options, checks);
   checks.throwIfAny();
   const slices = { pool, replicaPool, startup, retry, breaker, routing, transaction, typeorm };
   for (const slice of Object.values(slices)) Object.freeze(slice);
-  return Object.freeze({ name, nodes: Object.freeze(nodes), ...slices });
+  return Object.freeze({ name, nodes: Object.freeze(nodes), ...slices, ...rooms });
 }

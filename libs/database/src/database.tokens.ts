@@ -1,10 +1,8 @@
 // Names under which instances and their services are injected.
 import { Inject } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
+import { DEFAULT_INSTANCE } from './database.instance.js';
 import { DatabaseService } from './database.service.js';
-
-/** Name of the instance that is injected by class. */
-export const DEFAULT_INSTANCE = 'default';
 
 /** Token of an instance's inner parts; for the library's own modules. */
 export function getCoreToken(name: string): symbol {

@@ -1,7 +1,8 @@
 // The only door of the library.
 export { DatabaseModule } from './database.module.js';
 export type { DatabaseModuleAsyncOptions } from './database.module.js';
-export type { DatabaseModuleOptions, HostOption } from './database.options.js';
+export type { DatabaseModuleOptions } from './database.options.js';
+export type { HostOption, HostsOptions } from './database.hosts.js';
 export { databaseOptionsFromEnv } from './database.environment.js';
 export { getDatabaseToken, InjectDatabase } from './database.tokens.js';
 
@@ -50,6 +51,23 @@ export type { RetryRunOptions } from './database.retry.service.js';
 export type { BreakerOptions, RetryOptions } from './resilience/resilience.options.js';
 export type { CircuitSnapshot, CircuitState } from './resilience/circuit-breaker.js';
 export type { ErrorVerdict, RetryScope } from './resilience/retry-policy.js';
+
+export { DatabaseHealthIndicator } from './ops/health/database.health.js';
+export type { IndicatorDetails, IndicatorResult } from './ops/health/database.health.js';
+export type { HealthOptions } from './ops/health/health.options.js';
+export { DatabaseMonitorService } from './ops/monitor/monitor.service.js';
+export type { MonitorMetric } from './ops/monitor/metrics.js';
+export type { MonitorOptions } from './ops/monitor/monitor.options.js';
+export type {
+  History,
+  HistoryPoint,
+  HistoryRequest,
+  MonitorReport,
+  MonitorSnapshot,
+} from './ops/monitor/monitor.types.js';
+export { DatabaseExceptionFilter } from './ops/endpoints/database-exception.filter.js';
+export type { EndpointsOptions } from './ops/endpoints/endpoints.options.js';
+export type { TelemetryOptions } from './telemetry/telemetry.options.js';
 
 export type { EventMap, LeaseFacts, QueryOutcome, QueryRecord } from './kernel/event-map.js';
 export {

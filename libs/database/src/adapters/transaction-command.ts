@@ -19,6 +19,7 @@ export interface TransactionCommand extends TransactionModes {
 const MAX_LENGTH = 300;
 
 const LEADING = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*/;
+const COMMENT = /--[^\n]*|\/\*[^]*?\*\//g;
 const FIRST_WORD = /^(?:begin|start|commit|end|rollback|abort|set|prepare)\b/i;
 const BEGIN = /^(?:begin(?: work| transaction)?|start transaction)(?: (.+))?$/;
 const END = /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
@@ -51,7 +52,7 @@ export function readCommand(text: string): TransactionCommand | undefined {
   if (text.length - start > MAX_LENGTH || !FIRST_WORD.test(text.slice(start, start + 12))) {
     return undefined;
   }
-  const words = text.slice(start).toLowerCase().replace(/\s+/g, ' ');
+  const words = text.slice(start).toLowerCase().replace(COMMENT, ' ').replace(/\s+/g, ' ');
   const command = words.replace(/[ ;]+$/, '');
   if (/^prepare transaction\b/.test(command)) return { verb: 'prepare', chains: false };
   const end = END.exec(command);

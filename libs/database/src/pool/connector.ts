@@ -32,6 +32,7 @@ export class Connector {
   private failuresInARow = 0;
   private pause: Timer | undefined;
   private isStopped = false;
+  private readonly attempts = new Set<Promise<void>>();
 
   constructor(
     private readonly parts: ConnectorParts,
@@ -41,7 +42,11 @@ export class Connector {
   /** Begins to open `wanted` connections, as far as `maxConnecting` allows. */
   open(wanted: number): void {
     const room = this.parts.options.maxConnecting - this.connecting;
-    for (let n = Math.min(wanted, room); n > 0; n--) void this.openOne();
+    for (let n = Math.min(wanted, room); n > 0; n--) {
+      const attempt = this.openOne();
+      this.attempts.add(attempt);
+      void attempt.then(() => this.attempts.delete(attempt));
+    }
   }
 
   /** Calls back after a pause that grows with the failures in a row; one pause at a time. */
@@ -55,9 +60,11 @@ export class Connector {
     }, delayMs);
   }
 
-  stop(): void {
+  /** No pause is left behind; resolves when the attempts under way have ended, within their `connectTimeoutMs`. */
+  async stop(): Promise<void> {
     this.isStopped = true;
     this.pause?.cancel();
+    await Promise.all(this.attempts);
   }
 
   private async openOne(): Promise<void> {

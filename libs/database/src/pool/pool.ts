@@ -76,8 +76,9 @@ export class Pool implements LeaseHome {
 
   /** A connection that can be used at once, or undefined: then {@link wait}. */
   take(): PooledConnection | undefined {
-    const pooled = this.idle.pop();
-    if (pooled === undefined || this.isClosing) return undefined;
+    // What is popped while the pool closes would be lost to its end.
+    const pooled = this.isClosing ? undefined : this.idle.pop();
+    if (pooled === undefined) return undefined;
     const nowMs = this.clock.monotonicMs();
     if (nowMs - pooled.idleSinceMs > this.options.validateAfterIdleMs) {
       void this.validate(pooled);
@@ -248,27 +249,18 @@ export class Pool implements LeaseHome {
   }
 
   private add(connection: Connection): void {
-    const nowMs = this.clock.monotonicMs();
-    const { maxLifetimeMs, statementTimeoutMs } = this.options;
-    // Spread, so that connections opened together are not replaced together.
-    const lifetimeMs =
-      maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs * (1 - Math.random() * 0.1);
-    const expiresAtMs = nowMs + lifetimeMs;
-    const pooled = new PooledConnection(
-      connection,
-      nowMs,
-      expiresAtMs,
-      this.clock,
-      statementTimeoutMs,
-    );
     if (this.isClosing) {
-      connection.destroy();
+      const { backendPid } = connection;
+      const reason = 'the pool closed while it was opened';
+      this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
+      void connection.end(END_TIMEOUT_MS);
       return;
     }
+    const pooled = new PooledConnection(connection, this.clock, this.options);
     this.connections.add(pooled);
     this.counters.opened++;
     connection.onClosed = (reason) => this.discard(pooled, reason);
-    this.offer(pooled, nowMs);
+    this.offer(pooled, this.clock.monotonicMs());
     this.grow();
   }
 
@@ -290,7 +282,11 @@ export class Pool implements LeaseHome {
     const lives = await answers(pooled);
     this.validating--;
     if (lives && !this.isClosing) this.offer(pooled, this.clock.monotonicMs());
-    else this.discard(pooled, 'it did not answer any more');
+    else {
+      this.discard(pooled, 'it did not answer any more');
+      // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
+      this.grow();
+    }
   }
 
   private async rollBack(pooled: PooledConnection): Promise<void> {
@@ -306,11 +302,12 @@ export class Pool implements LeaseHome {
   private async shutDown(): Promise<void> {
     const startedAtMs = this.clock.monotonicMs();
     this.isClosing = true;
-    this.connector.stop();
+    const connected = this.connector.stop();
     await this.keeper.stop();
     this.refuseAll(new ShutdownError(`The pool of "${this.node}" closes.`));
     for (const pooled of [...this.idle]) this.discard(pooled, 'the pool closes');
     const closing = await drain(this, this.options.closeTimeoutMs);
+    await connected;
     const tookMs = this.clock.monotonicMs() - startedAtMs;
     this.parts.events.emit('pool:closed', { node: this.node, tookMs, ...closing });
   }

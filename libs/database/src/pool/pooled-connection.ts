@@ -4,6 +4,7 @@ import { QueryTimeoutError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Connection, Reply } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
+import type { PoolOptions } from './pool.options.js';
 
 /** Who uses the connection now. */
 export interface ConnectionOwner {
@@ -31,14 +32,21 @@ export class PooledConnection implements Reply {
     interrupt: (trip, error) => this.stop(trip, error),
   };
 
+  /** Monotonic time from which it is replaced, in ms. */
+  readonly expiresAtMs: number;
+
   constructor(
     readonly connection: Connection,
-    readonly openedAtMs: number,
-    /** Monotonic time from which it is replaced, in ms. */
-    readonly expiresAtMs: number,
     private readonly clock: Clock,
-    private readonly statementTimeoutMs: number,
-  ) {}
+    private readonly options: PoolOptions,
+  ) {
+    const { maxLifetimeMs } = options;
+    // Spread, so that connections opened together are not replaced together.
+    this.expiresAtMs =
+      maxLifetimeMs === 0
+        ? Number.POSITIVE_INFINITY
+        : clock.monotonicMs() + maxLifetimeMs * (1 - Math.random() * 0.1);
+  }
 
   /** Runs the trip; `owner.freed` follows, after the trip is settled or before. */
   run(trip: Trip, owner: ConnectionOwner): void {
@@ -48,7 +56,8 @@ export class PooledConnection implements Reply {
     this.trip = trip;
     this.owner = owner;
     this.lastText = trip.statement.text;
-    const limitMs = timeoutMs === undefined ? this.statementTimeoutMs : Number.POSITIVE_INFINITY;
+    const limitMs =
+      timeoutMs === undefined ? this.options.statementTimeoutMs : Number.POSITIVE_INFINITY;
     trip.begin(this.running, nowMs, nowMs + limitMs);
     const { work } = trip.request;
     if (work === undefined) this.connection.execute(trip.statement, this);

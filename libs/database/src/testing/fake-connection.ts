@@ -67,6 +67,8 @@ export class FakeConnection implements Connection {
   readonly statements: Statement[] = [];
   /** CancelRequests received. */
   cancels = 0;
+  /** Grows with every answer; a test may let it stand still. */
+  bytesRead = 0;
   private readonly session = new FakeSession();
   private readonly listeners = new Map<SessionEvent, Set<(message: never) => void>>();
   private running: Running | undefined;
@@ -123,6 +125,7 @@ export class FakeConnection implements Connection {
       return;
     }
     running.timer?.cancel();
+    this.bytesRead++;
     const [error, result] = this.outcome(running.statement, answer);
     this.running = undefined;
     running.reply.replied(error, result);

@@ -1,9 +1,9 @@
 // The fake driver keeps the contract that the real one keeps.
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ParameterError } from '../kernel/errors.js';
-import { QueryError } from '../kernel/errors.js';
+import { ParameterError, QueryError } from '../kernel/errors.js';
 import type { ConnectionTarget } from '../driver/target.js';
-import { CONTRACT_SQL, driverContract } from './driver-contract.js';
+import { driverContract } from './driver-contract.js';
+import { CONTRACT_SQL } from './driver-subject.js';
 import { FakeClock } from './fake-clock.js';
 import type { FakeConnection, FakeScript } from './fake-connection.js';
 import { FakeDriver, refusedConnection } from './fake-driver.js';

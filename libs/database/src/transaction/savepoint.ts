@@ -57,7 +57,8 @@ export class Savepoint {
     const { scope, outer, name } = this;
     scope.end(new UsageError(STRAY, cause));
     try {
-      if (outer.lease.isUsable && !outer.lease.isReleased) {
+      // Otherwise the end of the outer one takes it back, or has done so.
+      if (outer.isActive && outer.lease.isUsable) {
         await this.send(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`);
       }
     } finally {

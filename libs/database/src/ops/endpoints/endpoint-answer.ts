@@ -13,13 +13,12 @@ export function jsonAnswer(status: number, body: object): Answer {
   return { status, contentType: 'application/json; charset=utf-8', text: JSON.stringify(body) };
 }
 
-/** Sends it; never cached. */
+/** Sends it; `NoStoreGuard` has forbidden to cache it. */
 export function send({ httpAdapter }: HttpAdapterHost, response: unknown, answer: Answer): void {
   const { status, contentType, text } = answer;
-  httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
   httpAdapter.setHeader(response, 'Content-Type', contentType);
   if (httpAdapter.getType() === 'express') {
-    // Express' send() would sort the parameters of the content type and add an ETag, hence answer 304.
+    // Express' send() would add an ETag and answer 304, which a probe takes for a failure.
     httpAdapter.status(response, status);
     httpAdapter.end(response, text);
   } else httpAdapter.reply(response, text, status);

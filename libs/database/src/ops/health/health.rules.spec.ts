@@ -97,6 +97,12 @@ const rows: readonly Row[] = [
   ['a primary answers', 'role', 'up', {}],
   ['no node answers', 'role', 'unknown', { nodes: [lost()] }],
   [
+    'the primary answered too long ago',
+    'role',
+    'unknown',
+    { nodes: [nodeSnapshot({ ageMs: 15_001 })] },
+  ],
+  [
     'all that answer are replicas, for a moment',
     'role',
     'degraded',

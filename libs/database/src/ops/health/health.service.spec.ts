@@ -85,13 +85,14 @@ describe('HealthService', () => {
     expect(health.readiness().status).toBe('ok');
   });
 
-  it('answers ten thousand times in a second with the pool used up', () => {
+  it('answers ten thousand times for less than a second of CPU with the pool used up', () => {
     view.poolFacts = Array.from({ length: 5 }, () => poolStats({ leased: 20, waiting: 1_000 }));
-    const startedAtMs = performance.now();
+    const before = process.cpuUsage();
     let ready = 0;
     for (let i = 0; i < 10_000; i++) if (health.readiness().isReady) ready++;
     expect(ready).toBe(10_000);
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(1_000_000);
   });
 
   it('passes on what recent queries took', () => {
