@@ -1,7 +1,8 @@
 // The app as a whole: the database, two features, a health page.
-import { Module, ValidationPipe } from '@nestjs/common';
+import { type MiddlewareConsumer, Module, type NestModule, ValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DatabaseExceptionFilter, DatabaseModule, databaseOptionsFromEnv } from 'nestjs-database';
+import { LastAnswerMiddleware } from './config/last-answer.middleware.js';
 import { MarketModule } from './market/market.module.js';
 import { PortfolioModule } from './portfolio/portfolio.module.js';
 import { SetupModule } from './setup/setup.module.js';
@@ -35,4 +36,8 @@ import { StatusModule } from './status/status.module.js';
     { provide: APP_FILTER, useClass: DatabaseExceptionFilter },
   ],
 })
-export class AppModule {}
+export class AppModule implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(LastAnswerMiddleware).forRoutes('{*path}');
+  }
+}

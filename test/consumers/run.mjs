@@ -90,6 +90,9 @@ function tryConsumer(name, { start, typeChecks }, tarball, scratch) {
   console.log(`✓ ${name}: ${typeChecks.length} type resolutions, ran (${seconds} s)`);
 }
 
+// Interrupted, the child in the foreground ends first and this process lives on just to clean up.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
 const scratch = mkdtempSync(path.join(tmpdir(), 'nestjs-database-consumers-'));
 try {
   run(

@@ -57,19 +57,19 @@ describe('a thousand requests in flight on a pool of 20', () => {
       await watch;
       return Promise.all(answers);
     };
-    for (let i = 0; i < 3; i++) expect(statuses(await round())).toEqual({ '200': 500, '201': 500 });
+    for (let i = 0; i < 2; i++) expect(statuses(await round())).toEqual({ '200': 500, '201': 500 });
     // 20 of the pool and one of the probe.
     expect(most).toBeLessThanOrEqual(21);
     const [row] = await database.sql<{ n: number }>('select count(*)::int as n from sale');
-    expect(row?.n).toBe(1_500);
+    expect(row?.n).toBe(1_000);
     const { pools, memory } = await fetchMetrics(shop);
     expect(pools['primary']).toMatchObject({ waitingCount: 0 });
     expect(pools['primary']?.idleCount).toBe(pools['primary']?.totalCount);
     // The same load again and again: what it needs at most is reached, and does not grow with every round.
-    for (let i = 0; i < 5; i++) await round();
+    for (let i = 0; i < 2; i++) await round();
     const after = await fetchMetrics(shop);
     expect(after.memory.rssBytes).toBeLessThan(memory.rssBytes + 100 * 1024 * 1024);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a pool that runs dry', () => {

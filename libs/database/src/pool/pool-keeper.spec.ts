@@ -192,17 +192,17 @@ describe('a day', () => {
     driver.script = () => {
       const dice = random();
       if (dice < 0.005) return { loses: 'reset by peer' };
-      if (dice < 0.007) return { hangs: true };
+      if (dice < 0.008) return { hangs: true };
       return { afterMs: 1 + random() * 50 };
     };
     let most = 0;
     let mostPending = 0;
-    for (let minute = 0; minute < 24 * 60; minute++) {
-      // Every four hours the server is away for two minutes.
-      const isAway = minute % 240 < 2;
+    for (let minute = 0; minute < 24 * 60; minute += 5) {
+      // Every four hours the server is away for five minutes.
+      const isAway = minute % 240 === 0;
       driver.connectScript = () => (isAway ? { error: refusedConnection() } : { afterMs: 20 });
       if (isAway) for (const connection of driver.open) connection.lose('57P01');
-      const burst = Math.floor(random() ** 3 * 60);
+      const burst = Math.floor(random() ** 2 * 120);
       for (let i = 0; i < burst; i++) {
         sent++;
         const { trip } = bench.send(enter, { timeoutMs: 10_000 });
@@ -210,12 +210,12 @@ describe('a day', () => {
       }
       await clock.elapseMs(1_000);
       most = Math.max(most, pool.stats().total, driver.open.length);
-      await clock.elapseMs(59_000);
+      await clock.elapseMs(299_000);
       mostPending = Math.max(mostPending, clock.pendingTimers);
       expect(pool.stats()).toMatchObject({ waiting: 0, leased: 0 });
       expect(bench.finishedTrips.length).toBe(sent);
     }
-    expect(sent).toBeGreaterThan(10_000);
+    expect(sent).toBeGreaterThan(5_000);
     expect(most).toBeLessThanOrEqual(20);
     const { total, opened, closed } = pool.stats();
     expect(total).toBeGreaterThanOrEqual(2);

@@ -10,7 +10,7 @@ import type { QueryMetrics } from './query-metrics.js';
 import type { Scrape, ScrapedView } from './scrape.js';
 
 /** The scrape as text. */
-export function prometheusText(scrape: Scrape): string {
+function prometheusText(scrape: Scrape): string {
   const labelsOf: LabelsOf = (node, more) => ({
     db_system_name: 'postgresql',
     db_client_connection_pool_name:

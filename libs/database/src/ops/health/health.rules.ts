@@ -51,7 +51,7 @@ function needed(nodes: readonly NodeSnapshot[], options: HealthOptions): readonl
 }
 
 /** Whether the node that is needed answers its probes. */
-export function judgeConnection(facts: HealthFacts, options: HealthOptions): HealthVerdict {
+function judgeConnection(facts: HealthFacts, options: HealthOptions): HealthVerdict {
   const nodes = needed(facts.nodes, options);
   const ageMs = youngestMs(nodes);
   if (ageMs === undefined) return verdict('unknown', 'No probe has ended yet.');
@@ -73,7 +73,7 @@ export function judgeConnection(facts: HealthFacts, options: HealthOptions): Hea
 }
 
 /** Whether a node that answers takes writes. */
-export function judgeRole(facts: HealthFacts, options: HealthOptions): HealthVerdict {
+function judgeRole(facts: HealthFacts, options: HealthOptions): HealthVerdict {
   const answering = facts.nodes.filter((node) => node.isReachable && isFresh(node, options));
   const ageMs = youngestMs(answering);
   if (answering.length === 0) return verdict('unknown', 'No node answers.');
@@ -88,7 +88,7 @@ export function judgeRole(facts: HealthFacts, options: HealthOptions): HealthVer
 }
 
 /** How much of the fullest pool is in use. */
-export function judgePool({ pools }: HealthFacts, options: HealthOptions): HealthVerdict {
+function judgePool({ pools }: HealthFacts, options: HealthOptions): HealthVerdict {
   const [first, ...rest] = pools;
   if (first === undefined) return verdict('unknown', 'There is no pool.');
   const load = (pool: PoolStats): number => pool.utilizationRatio + pool.waiting;
@@ -108,7 +108,7 @@ export function judgePool({ pools }: HealthFacts, options: HealthOptions): Healt
 }
 
 /** How fast the primary answers a probe, and the application's queries end. */
-export function judgeLatency(facts: HealthFacts, options: HealthOptions): HealthVerdict {
+function judgeLatency(facts: HealthFacts, options: HealthOptions): HealthVerdict {
   const nodes = needed(facts.nodes, options).filter((node) => node.isReachable);
   const ageMs = youngestMs(nodes);
   const latencies = nodes.map(({ latencyMs }) => latencyMs).filter((ms) => ms !== undefined);
@@ -122,7 +122,7 @@ export function judgeLatency(facts: HealthFacts, options: HealthOptions): Health
 }
 
 /** Whether every replica answers and is close enough to the primary. */
-export function judgeReplicas({ nodes }: HealthFacts, options: HealthOptions): HealthVerdict {
+function judgeReplicas({ nodes }: HealthFacts, options: HealthOptions): HealthVerdict {
   const replicas = nodes.filter(({ role }) => role === 'replica');
   if (replicas.length === 0)
     return verdict('up', 'There is no replica.', { figures: { replicas: 0 } });
@@ -154,7 +154,7 @@ export function judgeReplicas({ nodes }: HealthFacts, options: HealthOptions): H
 }
 
 /** Whether calls are refused because they failed too often lately. */
-export function judgeCircuit({ circuits }: HealthFacts): HealthVerdict {
+function judgeCircuit({ circuits }: HealthFacts): HealthVerdict {
   const count = (state: CircuitSnapshot['state']): number =>
     circuits.filter((circuit) => circuit.state === state).length;
   const [open, halfOpen] = [count('open'), count('half-open')];

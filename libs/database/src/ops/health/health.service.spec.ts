@@ -16,13 +16,15 @@ describe('HealthService', () => {
   let events: Events;
   let view: FakeDatabaseView;
   let health: HealthService;
+  let p95Ms: () => number | undefined;
   const build = (options: HealthOptions | false): HealthService =>
-    new HealthService({ view, events, clock, options, recentP95Ms: () => 12 });
+    new HealthService({ view, events, clock, options, recentP95Ms: () => p95Ms() });
 
   beforeEach(() => {
     clock = new FakeClock();
     events = new Events();
     view = new FakeDatabaseView();
+    p95Ms = () => 12;
     health = build(HEALTH_DEFAULTS);
     health.start();
   });
@@ -95,8 +97,18 @@ describe('HealthService', () => {
     expect(user + system).toBeLessThan(1_000_000);
   });
 
-  it('passes on what recent queries took', () => {
+  it('asks once a second what recent queries took, however often it is asked itself', async () => {
     expect(health.report().checks.latency?.figures).toEqual({ probeMs: 1, p95Ms: 12 });
+    let asked = 0;
+    p95Ms = () => {
+      asked++;
+      return undefined;
+    };
+    for (let i = 0; i < 100; i++) health.readiness();
+    expect(asked).toBe(0);
+    await clock.elapseMs(1_200);
+    expect(asked).toBe(1);
+    expect(health.report().checks.latency?.figures).toEqual({ probeMs: 1 });
   });
 
   it('judges nothing when it is off, and is ready until the shutdown', () => {

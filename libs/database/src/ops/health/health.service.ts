@@ -24,7 +24,7 @@ export interface HealthParts {
   readonly events: Events;
   readonly clock: Clock;
   readonly options: HealthOptions | false;
-  /** 95th percentile of recent queries, in ms. @default not known */
+  /** 95th percentile of recent queries, in ms; asked once a second, however often health is. @default not known */
   readonly recentP95Ms?: () => number | undefined;
 }
 
@@ -36,6 +36,7 @@ export class HealthService implements Capability<HealthReport> {
   private readonly states = new Map<HealthCheckName, { state: HealthState; sinceMs: number }>();
   private readonly ticker: Ticker;
   private primarySeenAtMs: number;
+  private p95Ms: number | undefined;
   private deafen: Array<() => void> = [];
 
   constructor(private readonly parts: HealthParts) {
@@ -45,7 +46,7 @@ export class HealthService implements Capability<HealthReport> {
     this.ticker = new Ticker({
       clock,
       everyMs: LOOK_EVERY_MS,
-      run: () => void this.report(),
+      run: () => this.look(),
       failed: (error) => events.emit('work:failed', { work: 'health', error }),
     });
   }
@@ -103,6 +104,11 @@ export class HealthService implements Capability<HealthReport> {
     return { isReady: status === 'ok' || status === 'degraded', status, failed };
   }
 
+  private look(): void {
+    this.p95Ms = this.parts.recentP95Ms?.();
+    this.report();
+  }
+
   private judge(): HealthVerdicts | undefined {
     const { view, options } = this.parts;
     return options === false ? undefined : judge(this.facts(view), options);
@@ -120,7 +126,7 @@ export class HealthService implements Capability<HealthReport> {
       circuits: view.circuits(),
       failuresOf: (node) => this.failures.get(node) ?? 0,
       primaryMissingMs: nowMs - this.primarySeenAtMs,
-      p95Ms: this.parts.recentP95Ms?.(),
+      p95Ms: this.p95Ms,
     };
   }
 

@@ -1,0 +1,248 @@
+// A borrowed connection: its statements in their order, its end exactly once.
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ConnectionTarget } from '../driver/target.js';
+import { ConnectionError, QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import type { EventMap } from '../kernel/event-map.js';
+import { Events } from '../kernel/events.js';
+import { last } from '../query/stage.js';
+import type { TripRequest } from '../query/trip.js';
+import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeConnection } from '../testing/fake-connection.js';
+import { FakeDriver } from '../testing/fake-driver.js';
+import { TripBench } from '../testing/trip-bench.js';
+import type { BenchedTrip } from '../testing/trip-bench.js';
+import { Lease } from './lease.js';
+import { POOL_DEFAULTS } from './pool.options.js';
+import { Pool } from './pool.js';
+import { PoolStage } from './pool.stage.js';
+
+let clock: FakeClock;
+let driver: FakeDriver;
+let bench: TripBench;
+let events: Events;
+let pool: Pool;
+let lease: Lease;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  driver = new FakeDriver(clock);
+  bench = new TripBench(clock);
+  events = new Events();
+  const connect = (): ReturnType<FakeDriver['connect']> =>
+    driver.connect({} as ConnectionTarget, 1_000);
+  const options = { ...POOL_DEFAULTS, max: 1, min: 0, statementTimeoutMs: 1_000 };
+  pool = new Pool({ node: 'primary', options, clock, events, connect });
+  lease = await lend();
+});
+
+afterEach(async () => {
+  if (!lease.isReleased) lease.release();
+  const closing = pool.close();
+  await clock.elapseMs(20_000);
+  await closing;
+  expect(bench.wheel.size).toBe(0);
+  expect(pool.leases.size).toBe(0);
+  expect(driver.open).toEqual([]);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+async function lend(): Promise<Lease> {
+  const { ends } = bench.send(last(new PoolStage(pool, clock)), { wants: 'lease' });
+  await clock.elapseMs(0);
+  const [end] = ends;
+  if (end === undefined || !('result' in end) || !(end.result instanceof Lease))
+    throw new Error('no lease');
+  return end.result;
+}
+
+const run = (text: string, request: Partial<TripRequest> = {}): BenchedTrip =>
+  bench.send((trip) => lease.enter(trip), { statement: { text }, ...request });
+const errorOf = ({ ends }: BenchedTrip): unknown => {
+  const [end] = ends;
+  return end !== undefined && 'error' in end ? end.error : undefined;
+};
+const connection = (): FakeConnection => driver.connections[0] as FakeConnection;
+const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
+  const seen: Array<EventMap[Name]> = [];
+  events.on(name, (payload) => seen.push(payload));
+  return seen;
+};
+
+describe('statements on a lease', () => {
+  it('run one after the other, in the order in which they were given', async () => {
+    driver.script = () => ({ afterMs: 10 });
+    const trips = ['a', 'b', 'c'].map((text) => run(text));
+    expect(connection().runningText).toBe('a');
+    await clock.elapseMs(15);
+    expect(connection().runningText).toBe('b');
+    await clock.elapseMs(20);
+    expect(driver.texts).toEqual(['a', 'b', 'c']);
+    expect(trips.map(({ ends }) => ends.length)).toEqual([1, 1, 1]);
+  });
+
+  it('go on after one that fails', async () => {
+    driver.script = ({ text }) => (text === 'a' ? { error: new UsageError('no') } : undefined);
+    const [a, b] = [run('a'), run('b')];
+    await clock.elapseMs(0);
+    expect(errorOf(a)).toBeInstanceOf(UsageError);
+    expect(b.ends).toEqual([{ result: expect.anything() }]);
+  });
+
+  it('can be given from inside of an answer', async () => {
+    let inner: BenchedTrip | undefined;
+    const trip = run('a');
+    bench.finishedTrips.push = (finished) => {
+      if (finished === trip.trip) inner = run('b');
+      return 0;
+    };
+    await clock.elapseMs(0);
+    expect(inner?.ends).toEqual([{ result: expect.anything() }]);
+  });
+
+  it('leave the queue when their caller does, and cost the others nothing', async () => {
+    driver.script = () => ({ afterMs: 10 });
+    const controller = new AbortController();
+    const first = run('a');
+    const leaving = run('b', { signal: controller.signal });
+    const last_ = run('c');
+    controller.abort();
+    expect(leaving.ends).toHaveLength(1);
+    await clock.elapseMs(30);
+    expect(driver.texts).toEqual(['a', 'c']);
+    expect([first, last_].map(({ ends }) => ends.length)).toEqual([1, 1]);
+  });
+
+  it('wait no longer than their time', async () => {
+    driver.script = () => ({ afterMs: 900 });
+    run('a');
+    const waiting = run('b', { timeoutMs: 100 });
+    await clock.elapseMs(110);
+    expect(waiting.ends).toHaveLength(1);
+    expect((errorOf(waiting) as Error).message).toMatch(/its turn/);
+    await clock.elapseMs(1_000);
+    expect(driver.texts).toEqual(['a']);
+  });
+
+  it('that take too long are cancelled, and the next one runs', async () => {
+    driver.script = ({ text }) => (text === 'a' ? { hangs: true } : {});
+    const slow = run('a');
+    const next = run('b');
+    await clock.elapseMs(1_010);
+    expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
+    expect(connection().cancels).toBe(1);
+    expect(next.ends).toEqual([{ result: expect.anything() }]);
+  });
+
+  it('that cannot be cancelled cost the connection after a second of grace', async () => {
+    driver.script = () => ({ hangs: true, ignoresCancel: true });
+    const slow = run('a');
+    const next = run('b', { timeoutMs: 60_000 });
+    await clock.elapseMs(1_010);
+    expect(slow.ends).toHaveLength(1);
+    expect(lease.isUsable).toBe(true);
+    await clock.elapseMs(1_000);
+    expect(lease.isUsable).toBe(false);
+    expect(errorOf(next)).toBeInstanceOf(ConnectionError);
+  });
+
+  it('of which a COMMIT that takes too long is never cancelled', async () => {
+    driver.script = () => ({ hangs: true });
+    const slow = run('COMMIT', { uncancellable: true });
+    await clock.elapseMs(1_010);
+    expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
+    expect(connection().cancels).toBe(0);
+    connection().answer();
+  });
+
+  it('all fail once the connection is lost', async () => {
+    driver.script = () => ({ hangs: true });
+    const running = run('a');
+    const queued = run('b');
+    connection().lose('reset by peer');
+    await clock.elapseMs(0);
+    expect(errorOf(running)).toMatchObject({ code: 'DB_CONNECTION', safeToRetry: false });
+    expect(errorOf(queued)).toMatchObject({ code: 'DB_CONNECTION' });
+    expect(lease.isUsable).toBe(false);
+  });
+});
+
+describe('the end of a lease', () => {
+  it('comes once: the second release says so', async () => {
+    lease.release();
+    expect(() => lease.release()).toThrow(UsageError);
+    expect(pool.stats()).toMatchObject({ idle: 1, leased: 0 });
+  });
+
+  it('refuses whatever comes afterwards, and touches nobody else', async () => {
+    lease.release();
+    const late = run('SELECT late');
+    expect(errorOf(late)).toBeInstanceOf(UsageError);
+    expect(() => lease.connection).toThrow(/after its release/);
+    expect(driver.texts).toEqual([]);
+  });
+
+  it('waits for the statement under way, and refuses those behind it', async () => {
+    driver.script = () => ({ afterMs: 10 });
+    const running = run('a');
+    const queued = run('b');
+    lease.release();
+    expect(errorOf(queued)).toBeInstanceOf(UsageError);
+    expect(pool.stats().leased).toBe(1);
+    await clock.elapseMs(10);
+    expect(running.ends).toEqual([{ result: expect.anything() }]);
+    expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
+  });
+
+  it('inside a transaction is told, and rolled back', async () => {
+    const dirty = record('lease:dirty');
+    run('BEGIN');
+    await clock.elapseMs(0);
+    lease.release();
+    await clock.elapseMs(0);
+    expect(dirty).toEqual([expect.objectContaining({ lastText: 'BEGIN' })]);
+    expect(driver.texts).toEqual(['BEGIN', 'ROLLBACK']);
+    expect(pool.stats()).toMatchObject({ idle: 1 });
+  });
+
+  it('takes back what the session may have set, when it is asked to', async () => {
+    run('BEGIN');
+    await clock.elapseMs(0);
+    lease.release({ reset: true });
+    await clock.elapseMs(0);
+    expect(driver.texts.slice(0, 2)).toEqual(['BEGIN', 'ROLLBACK']);
+    expect(driver.texts[2]).toMatch(/RESET ALL.*pg_advisory_unlock_all.*DISCARD TEMP/);
+    expect(pool.stats()).toMatchObject({ idle: 1 });
+  });
+
+  it('costs the connection when that cannot be taken back', async () => {
+    driver.script = ({ text }) =>
+      text.includes('RESET ALL') ? { error: new UsageError('no') } : undefined;
+    lease.release({ reset: true });
+    await clock.elapseMs(0);
+    expect(pool.stats()).toMatchObject({ total: 0 });
+  });
+
+  it('by a drop costs the connection at once, and what runs on it is told', async () => {
+    driver.script = () => ({ hangs: true });
+    const running = run('a');
+    lease.drop('its COMMIT was not answered');
+    lease.drop('again');
+    await clock.elapseMs(0);
+    expect(errorOf(running)).toBeInstanceOf(ConnectionError);
+    expect(pool.stats()).toMatchObject({ total: 0, closed: 1 });
+  });
+});
+
+describe('the facts of a lease', () => {
+  it('tell how long it is held and what ran last', async () => {
+    run('SELECT one');
+    await clock.elapseMs(250);
+    expect(lease.facts()).toEqual({
+      node: 'primary',
+      backendPid: 1_000,
+      heldMs: 250,
+      lastText: 'SELECT one',
+      borrowedAt: undefined,
+    });
+  });
+});
