@@ -290,10 +290,10 @@ describe('beside others', () => {
       TypeOrmModule.forFeature([Author]),
       TypeOrmModule.forFeature([Author], 'other'),
     ]);
-    const here = app.get<Repository<Author>>(getRepositoryToken(Author) as never, {
+    const here = app.get<Repository<Author>>(getRepositoryToken(Author), {
       strict: false,
     });
-    const there = app.get<Repository<Author>>(getRepositoryToken(Author, 'other') as never, {
+    const there = app.get<Repository<Author>>(getRepositoryToken(Author, 'other'), {
       strict: false,
     });
     await here.save({ name: 'here' });

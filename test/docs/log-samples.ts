@@ -20,7 +20,7 @@ export const LOG_LINES: readonly string[] = [
     backendPid: 4711,
     heldMs: 60_000,
     lastText: 'select 1',
-    borrowedAt: 'Error\n    at ReportService.build (report.service.ts:12:5)',
+    borrowedAt: undefined,
   }),
   line('pool:saturated', { node, leased: 18, max: 20 }),
   line('node:disconnected', { node, error: refused }),

@@ -127,6 +127,7 @@ describe.each([
   ['docs/streams.md', 'option of `stream`', 'StreamOptions'],
   ['docs/streams.md', 'option of `copyFrom`', 'CopyOptions'],
   ['docs/embedded.md', 'option', 'EmbeddedPostgresOptions'],
+  ['docs/pool.md', 'figure', 'PoolStats'],
 ])('%s: the table of "%s"', (page, heading, name) => {
   const described = rowsOf(page, heading);
   const members = membersOf(name);

@@ -16,10 +16,16 @@ export interface Classification {
   readonly because: string | undefined;
 }
 
-/** Texts remembered; the oldest one goes first. */
-const MAX_TEXTS = 2_000;
+/** Texts remembered, and their characters in all; the oldest one goes first. */
+const MAX_REMEMBERED = { texts: 2_000, characters: 4_000_000 };
 /** Longer texts are not parsed: a parse costs about 115 us per kB and blocks the event loop. */
 const MAX_TEXT_LENGTH = 100_000;
+/**
+ * Texts that may nest deeper are not parsed. From about 5,000 levels on the parser overflows its stack, and
+ * 60 such texts break it for all others; every level takes at least one of the tokens that are counted.
+ */
+const MAX_NESTING = 3_000;
+const NESTING = /[-+*/%^|&<>=~!@#:([]|[a-z_]\w*/gi;
 
 const UNKNOWN: Classification = Object.freeze({ kind: 'unknown', because: undefined });
 const PURE: Classification = Object.freeze({ kind: 'pure', because: undefined });
@@ -73,7 +79,7 @@ function judge(node: unknown): Classification {
 function judgeExplain(explain: Tree): Classification {
   const options = (explain['options'] ?? []) as Array<{ DefElem: { defname: string } }>;
   const runs = options.some((option) => option.DefElem.defname === 'analyze');
-  return runs ? judge(explain['query']) : PURE;
+  return runs ? judgeStatement(explain['query'] as Tree) : PURE;
 }
 
 function judgeStatement(statement: Tree): Classification {
@@ -89,33 +95,47 @@ export async function loadParser(): Promise<void> {
   await loadModule();
 }
 
+function mayNestTooDeep(text: string): boolean {
+  return text.length > MAX_NESTING && (text.match(NESTING)?.length ?? 0) > MAX_NESTING;
+}
+
+function parse(text: string): Classification {
+  if (mayNestTooDeep(text)) return UNKNOWN;
+  try {
+    const statements = parseSync(text).stmts ?? [];
+    return statements.reduce<Classification>(
+      (verdict, { stmt }) => worse(verdict, judgeStatement(stmt as unknown as Tree)),
+      PURE,
+    );
+  } catch {
+    // Not an error of ours: extensions have their own syntax, and the server reports what is wrong.
+    return UNKNOWN;
+  }
+}
+
 /** Remembers its judgements by text, so that a text is parsed once. */
 export class Classifier {
   private readonly known = new Map<string, Classification>();
+  private characters = 0;
 
   classify(text: string): Classification {
+    if (text.length > MAX_TEXT_LENGTH) return UNKNOWN;
     const known = this.known.get(text);
     if (known !== undefined) return known;
-    const fresh = this.parse(text);
-    if (this.known.size >= MAX_TEXTS) {
-      const [oldest] = this.known.keys();
-      this.known.delete(oldest as string);
-    }
-    this.known.set(text, fresh);
+    const fresh = parse(text);
+    this.remember(text, fresh);
     return fresh;
   }
 
-  private parse(text: string): Classification {
-    if (text.length > MAX_TEXT_LENGTH) return UNKNOWN;
-    try {
-      const statements = parseSync(text).stmts ?? [];
-      return statements.reduce<Classification>(
-        (verdict, { stmt }) => worse(verdict, judgeStatement(stmt as unknown as Tree)),
-        PURE,
-      );
-    } catch {
-      // Not an error of ours: extensions have their own syntax, and the server reports what is wrong.
-      return UNKNOWN;
+  private remember(text: string, classification: Classification): void {
+    this.known.set(text, classification);
+    this.characters += text.length;
+    for (const oldest of this.known.keys()) {
+      const isTooMuch =
+        this.known.size > MAX_REMEMBERED.texts || this.characters > MAX_REMEMBERED.characters;
+      if (!isTooMuch) return;
+      this.known.delete(oldest);
+      this.characters -= oldest.length;
     }
   }
 }

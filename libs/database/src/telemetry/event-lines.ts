@@ -51,7 +51,7 @@ export const EVENT_LINES: Lines = {
   'node:reconnect-failed': ({ node, attempt, error }) =>
     line(
       'warn',
-      `probe ${node}`,
+      `connect ${node}`,
       `Attempt ${attempt} to reach "${node}" failed: ${errorText(error)}`,
     ),
   'node:role-changed': ({ node, from, to }) =>

@@ -151,6 +151,14 @@ describe('EventLog', () => {
     expect(lines[3]?.[1]).toMatch(/Attempt 60 .*\(57 more times within 1\.0 min\)/);
   });
 
+  it('counts failed probes and failed connections of a node as one trouble', () => {
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      emit('node:reconnect-failed', { node: 'primary', attempt, error: lost });
+      emit('connection:failed', { node: 'primary', error: lost });
+    }
+    expect(lines).toHaveLength(3);
+  });
+
   it('ends with the last word about a node that comes and goes', () => {
     for (let i = 0; i < 20; i++) {
       emit('node:disconnected', { node: 'primary', error: lost });

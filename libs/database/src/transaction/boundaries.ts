@@ -1,11 +1,13 @@
 // The statements at both ends of a transaction, and what their failures mean.
 import type { Clock } from '../kernel/clock.js';
+import { findDatabaseError } from '../kernel/error-chain.js';
 import {
   ConnectionError,
   InDoubtError,
   QueryAbortedError,
   QueryError,
   QueryTimeoutError,
+  ReadOnlyError,
 } from '../kernel/errors.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Scope } from './scope.js';
@@ -62,6 +64,12 @@ export async function rollBack(desk: TripDesk, scope: Scope): Promise<void> {
   } catch (error) {
     lease.drop(`its ROLLBACK failed: ${String(error)}`);
   }
+}
+
+/** A write was refused as read-only in a transaction that was not: its server is no primary any more. */
+export function hasLostRole(error: unknown, beginning: Beginning): boolean {
+  const ours = findDatabaseError(error);
+  return ours instanceof ReadOnlyError && !ours.safeToRetry && beginning.readOnly !== true;
 }
 
 /** Rejects at the deadline or when the signal is aborted, whether `work` ends or not. */

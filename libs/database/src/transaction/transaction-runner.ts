@@ -1,7 +1,6 @@
 // BEGIN to COMMIT: propagation, savepoints, whole-transaction retry, hooks.
 import type { Clock } from '../kernel/clock.js';
-import { findDatabaseError } from '../kernel/error-chain.js';
-import { ConnectionError, ReadOnlyError, UsageError } from '../kernel/errors.js';
+import { ConnectionError, UsageError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
@@ -10,7 +9,7 @@ import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
 import type { Ambient } from './ambient.js';
-import { beginText, commit, rollBack, withDeadline } from './boundaries.js';
+import { beginText, commit, hasLostRole, rollBack, withDeadline } from './boundaries.js';
 import { callHooks } from './hooks.js';
 import { Savepoint } from './savepoint.js';
 import { Scope } from './scope.js';
@@ -41,12 +40,6 @@ export interface OpenTransaction {
 type Work<T> = (transaction: Transaction) => Promise<T>;
 
 const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
-
-/** A write was refused as read-only in a transaction that was not: its server is no primary any more. */
-function hasLostRole(error: unknown, options: TransactionOptions): boolean {
-  const ours = findDatabaseError(error);
-  return ours instanceof ReadOnlyError && !ours.safeToRetry && options.readOnly !== true;
-}
 
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
