@@ -54,7 +54,9 @@ async function showUntil(
 }
 
 async function main(): Promise<void> {
-  const options = parseDemoOptions(process.argv.slice(2));
+  // scripts/start.mjs is told which program of dist to become, before the program's own arguments.
+  const given = process.argv.slice(2).filter((argument) => argument !== 'demo/main.js');
+  const options = parseDemoOptions(given);
   const interrupt = new AbortController();
   const end = (): void => interrupt.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);

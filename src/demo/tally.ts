@@ -43,12 +43,13 @@ export class Tally {
     );
   }
 
-  /** Upper end of the bucket of the quantile, in ms; 0 without requests. @param quantile from 0 to 1 */
+  /** Upper end of the bucket of the quantile, never above the longest, in ms; 0 without requests. @param quantile from 0 to 1 */
   quantileMs(quantile: number): number {
     let remaining = Math.ceil(this.total * quantile);
     for (const [index, count] of this.buckets.entries()) {
       remaining -= count;
-      if (remaining <= 0 && count > 0) return Math.exp((index + 1) * GROWTH) / 1_000;
+      if (remaining > 0 || count === 0) continue;
+      return Math.min(Math.exp((index + 1) * GROWTH) / 1_000, this.longestMs);
     }
     return 0;
   }

@@ -13,6 +13,10 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     .setTitle('Market data')
     .setDescription(DESCRIPTION)
     .setVersion('1')
+    .addTag('market')
+    .addTag('portfolios')
+    .addTag('orders')
+    .addTag('status')
     .build();
   return SwaggerModule.createDocument(app, config);
 }

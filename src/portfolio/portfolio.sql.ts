@@ -39,7 +39,7 @@ export const PORTFOLIO_VALUE = `
   )
   select f.id, f.name, f.cash, f.created_at as "createdAt",
          (f.cash + coalesce((select sum(value) from held), 0))::text as total,
-         coalesce((select jsonb_agg(jsonb_build_object(
+         coalesce((select json_agg(json_build_object(
              'symbol', symbol, 'quantity', quantity, 'price', close::text, 'priceDay', day::text, 'value', value::text)
              order by symbol) from held), '[]') as positions
     from portfolios f

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { ConfigurationError, databaseOptionsFromEnv } from 'nestjs-database';
 import { resolveOptions } from '../../libs/database/src/database.options.js';
-import type { DatabaseModuleOptions } from '../../libs/database/src/database.options.js';
 import { libraryDir, parseSource, sourcePaths } from '../house/library-source.js';
 import { bare, readPage, tablesOf } from './markdown.js';
 import type { Row } from './markdown.js';
@@ -74,7 +73,18 @@ function shownDefault(fallback: string | undefined): string {
   return fallback === undefined || fallback === 'undefined' ? 'none' : leading(fallback);
 }
 
-const rows = [...rowsOf('docs/options.md', 'option'), ...rowsOf('docs/typeorm.md', 'option')];
+/** Options without a row of their own, for they mean what they mean to TypeORM. */
+function handedOn(): Array<readonly [string, Row]> {
+  const { prose } = readPage('docs/typeorm.md');
+  const list = /^Handed to TypeORM as they are: ([^]*?)\.$/m.exec(prose)?.[1] ?? '';
+  return [...list.matchAll(/`(\w+)`/g)].map(([, name]) => [`typeorm.${name}`, { default: 'none' }]);
+}
+
+const rows = [
+  ...rowsOf('docs/options.md', 'option'),
+  ...rowsOf('docs/typeorm.md', 'option'),
+  ...handedOn(),
+];
 const declared = declaredOptions();
 
 describe('the options of the module', () => {
@@ -111,7 +121,7 @@ describe('the options of the module', () => {
     const [slice = '', key = ''] = option.split('.');
     let refused = false;
     try {
-      resolveOptions({ url: 'postgresql://h/d', [slice]: { [key]: 0 } } as DatabaseModuleOptions);
+      resolveOptions({ url: 'postgresql://h/d', [slice]: { [key]: 0 } });
     } catch (error) {
       const { problems } = error as ConfigurationError;
       refused = problems.some(({ path }) => path === option);

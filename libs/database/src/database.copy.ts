@@ -32,7 +32,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** `schema.table` or `table`, each part quoted. */
-export function quoteTable(name: string): string {
+function quoteTable(name: string): string {
   return name
     .split('.')
     .map((part) => quoteIdentifier(part))

@@ -40,6 +40,12 @@ interface Declared {
   readonly role: DeclaredRole;
 }
 
+function listOf(path: string, given: unknown, checks: Checks): readonly unknown[] {
+  if (given === undefined || Array.isArray(given)) return given ?? [];
+  checks.problem(path, given, 'must be a list', `Write ${path}: [...], with one entry a server.`);
+  return [];
+}
+
 function declaredHosts(options: HostsOptions, checks: Checks): Declared[] {
   const { url, hosts, replicas } = options;
   if (hosts !== undefined) {
@@ -51,20 +57,23 @@ function declaredHosts(options: HostsOptions, checks: Checks): Declared[] {
         'List all servers in hosts.',
       );
     }
-    return hosts.map(({ url: host, role }, index) => {
-      checks.oneOf(`hosts[${index}].role`, role, [undefined, 'auto', 'primary', 'replica']);
-      return { path: `hosts[${index}].url`, url: host, role: role ?? 'auto' };
+    return listOf('hosts', hosts, checks).map((given, index) => {
+      const path = `hosts[${index}]`;
+      const host = checks.slice<Partial<HostOption>>(path, given, {}, ['url', 'role']);
+      checks.oneOf(`${path}.role`, host.role, [undefined, 'auto', 'primary', 'replica']);
+      return { path: `${path}.url`, url: host.url, role: host.role ?? 'auto' };
     });
   }
   const several = typeof url === 'string' ? splitHosts(url) : [url];
   const role = several.length > 1 ? 'auto' : 'primary';
   const first =
     url === undefined ? [] : several.map((one) => ({ path: 'url', url: one, role }) as const);
-  const rest = (replicas ?? []).map((replica, index) => ({
-    path: `replicas[${index}]`,
-    url: typeof replica === 'object' ? replica.url : replica,
-    role: 'replica' as const,
-  }));
+  const rest = listOf('replicas', replicas, checks).map((replica, index) => {
+    const path = `replicas[${index}]`;
+    const isObject = typeof replica === 'object' && replica !== null;
+    const named = isObject ? checks.slice<Partial<HostOption>>(path, replica, {}, ['url']) : {};
+    return { path, url: isObject ? named.url : replica, role: 'replica' as const };
+  });
   return [...first, ...rest];
 }
 
@@ -85,6 +94,11 @@ export function resolveNodes(options: HostsOptions, checks: Checks): ResolvedNod
       'must be given beside replicas',
       'Pass the URL of the primary.',
     );
+  }
+  const primaries = declared.filter(({ role }) => role === 'primary');
+  if (primaries.length > 1) {
+    const mend = 'Leave role out where it may change: the primary is found.';
+    checks.problem('hosts', undefined, 'must not declare more than one primary', mend);
   }
   const counts = { primary: 0, replica: 0, auto: 0 };
   return declared.flatMap(({ path, url, role }) => {

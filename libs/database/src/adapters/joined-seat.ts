@@ -9,6 +9,7 @@ import type { Scope } from '../transaction/scope.js';
 import type { TransactionRunner } from '../transaction/transaction-runner.js';
 import { ISOLATION_LEVELS } from '../transaction/transaction.options.js';
 import type { PgResult } from './pg-pool.types.js';
+import { sendCommit } from './pg-seat.js';
 import type { PgSeat } from './pg-seat.js';
 import { readCommand } from './transaction-command.js';
 import type { TransactionCommand, TransactionModes } from './transaction-command.js';
@@ -30,7 +31,7 @@ export class JoinedSeat implements PgSeat {
   private savepoint: Savepoint | undefined;
   private hasLeft = false;
   /** The last command that is under way; what comes after it waits, as on a connection. */
-  private turn: Promise<unknown> | undefined;
+  turn: Promise<unknown> | undefined;
 
   constructor(
     private readonly scope: Scope,
@@ -49,10 +50,16 @@ export class JoinedSeat implements PgSeat {
   }
 
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+    const { desk } = this.parts;
     const send = (): Promise<PgResult> =>
-      this.parts.desk.sendOn(this.pinned(), statement, { timeoutMs }) as Promise<PgResult>;
+      desk.sendOn(this.pinned(), statement, { timeoutMs }) as Promise<PgResult>;
+    const command = readCommand(statement.text);
     // A session is not in a transaction: one that is begun there is real.
-    const command = this.scope.kind === 'session' ? undefined : readCommand(statement.text);
+    if (this.scope.kind === 'session') {
+      return command?.verb === 'commit'
+        ? sendCommit(desk, this.lease, this.pinned(), statement)
+        : send();
+    }
     if (command !== undefined) return this.inTurn(() => this.obey(command, send));
     return this.turn === undefined ? send() : this.turn.then(send);
   }

@@ -128,14 +128,14 @@ export class PgPoolClient extends EventEmitter {
     const handleError = submittable.handleError.bind(submittable);
     // Once it talks to the server, it hears of errors there: told here, a cursor would end as if it had no more rows.
     let isSubmitted = false;
-    submittable.handleError = (error, wire) => {
-      return handleError(asPgError(error) as Error, wire);
-    };
+    submittable.handleError = (error, wire) => handleError(asPgError(error) as Error, wire);
     const abort = new AbortController();
     this.cursors.add(abort);
     const text = typeof submittable.text === 'string' ? submittable.text : '(cursor or stream)';
     try {
       this.requireHeld();
+      const { seat } = this.parts;
+      if (seat.turn !== undefined) await seat.turn;
       await this.parts.desk.sendWork({
         statement: { text },
         work: (connection: Lease['connection']) => {
@@ -144,7 +144,7 @@ export class PgPoolClient extends EventEmitter {
         },
         timeoutMs: SUBMITTABLE_TIMEOUT_MS,
         signal: abort.signal,
-        pinned: this.parts.seat.pinned(),
+        pinned: seat.pinned(),
       });
     } catch (error) {
       if (!isSubmitted) submittable.handleError(error as Error);

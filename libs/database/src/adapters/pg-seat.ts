@@ -12,6 +12,8 @@ export interface PgSeat {
   readonly lease: Lease;
   /** True when the client is the only user of the connection. */
   readonly isOwn: boolean;
+  /** Ends when commands that change where statements go have been obeyed; undefined when there are none. */
+  readonly turn: Promise<unknown> | undefined;
   /** Where a statement goes now. */
   pinned(): Pinned;
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult>;
@@ -19,9 +21,34 @@ export interface PgSeat {
   leave(destroys: boolean): void;
 }
 
+/**
+ * Sends a COMMIT, which is never cancelled midway.
+ * @throws InDoubtError when it gets no answer: nobody knows its outcome.
+ */
+export async function sendCommit(
+  desk: TripDesk,
+  lease: Lease,
+  pinned: Pinned,
+  statement: Statement,
+): Promise<PgResult> {
+  try {
+    return (await desk.sendOn(pinned, statement, { uncancellable: true })) as PgResult;
+  } catch (error) {
+    const isLost = error instanceof ConnectionError || error instanceof QueryTimeoutError;
+    if (!isLost || error.safeToRetry) throw error;
+    lease.drop('its COMMIT was not answered');
+    throw new InDoubtError(
+      'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
+        'Look for its effect before you run it again.',
+      { cause: error },
+    );
+  }
+}
+
 /** A lease from `connect()` to `release()`. */
 export class OwnSeat implements PgSeat {
   readonly isOwn = true;
+  readonly turn = undefined;
 
   constructor(
     readonly lease: Lease,
@@ -33,30 +60,15 @@ export class OwnSeat implements PgSeat {
   }
 
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
-    const isCommit = readCommand(statement.text)?.verb === 'commit';
-    if (isCommit) return this.commit(statement);
-    return this.desk.sendOn(this.lease, statement, { timeoutMs }) as Promise<PgResult>;
+    const { desk, lease } = this;
+    if (readCommand(statement.text)?.verb === 'commit') {
+      return sendCommit(desk, lease, lease, statement);
+    }
+    return desk.sendOn(lease, statement, { timeoutMs }) as Promise<PgResult>;
   }
 
   leave(destroys: boolean): void {
     if (destroys) this.lease.drop('its client was released as broken');
     else if (!this.lease.isReleased) this.lease.release();
-  }
-
-  /** Never cancelled midway: nobody would know its outcome. */
-  private async commit(statement: Statement): Promise<PgResult> {
-    const { desk, lease } = this;
-    try {
-      return (await desk.sendOn(lease, statement, { uncancellable: true })) as PgResult;
-    } catch (error) {
-      const isLost = error instanceof ConnectionError || error instanceof QueryTimeoutError;
-      if (!isLost || error.safeToRetry) throw error;
-      lease.drop('its COMMIT was not answered');
-      throw new InDoubtError(
-        'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
-          'Look for its effect before you run it again.',
-        { cause: error },
-      );
-    }
   }
 }

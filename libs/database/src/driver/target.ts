@@ -29,9 +29,12 @@ function decoded(text: string): string {
   }
 }
 
+/** Stands where a URL has a user but no host; libpq allows that when ?host= names it, and `URL` does not. */
+const NO_HOST = 'no-host';
+
 function parse(text: string): URL | undefined {
   try {
-    return new URL(text);
+    return new URL(text.replace(/^(\w+:\/\/[^/?#]*@)(?=(?::\d*)?(?:[/?#]|$))/, `$1${NO_HOST}`));
   } catch {
     return undefined;
   }
@@ -39,7 +42,7 @@ function parse(text: string): URL | undefined {
 
 /** The addresses of a URL with several hosts, one URL each; libpq's form. */
 export function splitHosts(url: string): string[] {
-  const match = /^(postgres(?:ql)?:\/\/(?:[^@/]*@)?)([^/?]*,[^/?]*)(.*)$/.exec(url);
+  const match = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^@/?#]*,[^@/?#]*)((?:[/?#].*)?)$/i.exec(url);
   if (match === null) return [url];
   const [, before = '', hosts = '', after = ''] = match;
   return hosts.split(',').map((host) => `${before}${host}${after}`);
@@ -108,7 +111,9 @@ export function parseTarget(
   const port = parsed.port === '' ? 5432 : Number(parsed.port);
   const user = decoded(parsed.username) || (process.env['PGUSER'] ?? 'postgres');
   const database = decoded(parsed.pathname.slice(1)) || user;
-  if (host === '') checks.problem(path, url, 'names no host', 'Write the host before the port.');
+  if (host === '' || host === NO_HOST) {
+    checks.problem(path, url, 'names no host', 'Write the host before the port.');
+  }
   return {
     host,
     port,

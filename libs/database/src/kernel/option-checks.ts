@@ -2,22 +2,36 @@
 import { ConfigurationError } from './errors.js';
 import type { OptionProblem } from './errors.js';
 
-const SECRET = /password|secret|token|key|cert|url|dsn/i;
+const SECRET = /password|secret|token|key|cert|url|dsn|^(hosts|replicas)(\[\d+\])?$/i;
+const HIDDEN = '(hidden)';
+/** The user and the password in a URL, wherever it stands. */
+const CREDENTIALS = /:\/\/[^\s"]*@/g;
+
+function masked(key: string, value: unknown): unknown {
+  return key !== '' && typeof value !== 'boolean' && SECRET.test(key) ? HIDDEN : value;
+}
 
 /** The value as it may be shown: secrets masked, long ones cut. */
 export function shown(path: string, value: unknown): string {
   if (value !== undefined && value !== null && typeof value !== 'boolean' && SECRET.test(path)) {
-    return '(hidden)';
+    return HIDDEN;
   }
   if (typeof value === 'function') return '[function]';
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   let text: string;
   try {
-    text = JSON.stringify(value) ?? String(value);
+    text = JSON.stringify(value, masked) ?? String(value);
   } catch {
     text = Object.prototype.toString.call(value);
   }
+  text = text.replace(CREDENTIALS, `://${HIDDEN}@`);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** A value whose meaning nobody knows: a text or an object may be a secret under a misspelt name. */
+function shownUnknown(value: unknown): string {
+  const mayBeSecret = typeof value === 'string' || (typeof value === 'object' && value !== null);
+  return mayBeSecret ? HIDDEN : shown('', value);
 }
 
 /** Edits to turn one word into another; small words only. */
@@ -93,7 +107,9 @@ export class Checks {
 
   oneOf(path: string, value: unknown, allowed: readonly unknown[]): void {
     if (allowed.includes(value)) return;
-    const list = allowed.map((item) => JSON.stringify(item)).join(', ');
+    // Undefined is what leaving it out means.
+    const named = allowed.filter((item) => item !== undefined);
+    const list = named.map((item) => JSON.stringify(item)).join(', ');
     this.problem(path, value, `must be one of ${list}`, `Choose one of them for ${path}.`);
   }
 
@@ -105,7 +121,8 @@ export class Checks {
       const mend =
         near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`;
       const at = path === '' ? key : `${path}.${key}`;
-      this.problem(at, (value as Record<string, unknown>)[key], 'is not an option', mend);
+      const unknown = shownUnknown((value as Record<string, unknown>)[key]);
+      this.problems.push({ path: at, value: unknown, rule: 'is not an option', mend });
     }
   }
 
