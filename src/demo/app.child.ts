@@ -7,7 +7,9 @@ import { failureText } from '../terminal/failure.view.js';
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 
 try {
-  const { url } = await startServer(0);
+  const { app, url } = await startServer(0);
+  // From here on the terminal is the demo's; what the pool warns of is in its table.
+  app.useLogger(['error', 'fatal']);
   process.send?.({ url });
 } catch (error) {
   console.error(failureText(error));

@@ -33,7 +33,7 @@ function times(name: string, tally: Tally): string {
 }
 
 const MEANINGS: Readonly<Record<string, string>> = {
-  '200': 'read or repeated',
+  '200': 'read',
   '201': 'orders placed',
   '422': 'orders refused: too little cash or too few shares',
 };

@@ -61,6 +61,14 @@ describe('a connection', () => {
       await failure(pool.query(text), QueryError);
     }
     const client = await pool.connect();
+    await client.query({ name: 'one', text: 'select 1' });
+    await failure(client.query({ name: 'one', text: 'select 2' }), QueryError);
+    const types = {
+      getTypeParser: () => () => {
+        throw new Error('a parser that throws');
+      },
+    };
+    await failure(client.query({ text: 'select 1', types }), QueryError);
     const error = await failure(client.query('select 1/0'), QueryError);
     client.release(error);
     expect(await pidOf(pool)).toBe(before);
@@ -144,9 +152,9 @@ describe('many callers', () => {
   });
 
   it('wait for a client no longer than the pool allows', async () => {
-    const { pools } = await start({ pool: { max: 1, min: 0, acquireTimeoutMs: 100 } });
+    const { pools } = await start({ pool: { max: 1, min: 1, acquireTimeoutMs: 300 } });
     const pool = pools.pgPool();
-    const client = await pool.connect();
+    const client = await waitFor(() => pool.connect(), { describe: 'the first connection' });
     const error = await failure(pool.connect(), PoolTimeoutError);
     expect(error.code).toBe('DB_POOL_TIMEOUT');
     client.release();
@@ -184,10 +192,12 @@ describe('an error', () => {
   });
 
   it('of a statement that takes too long comes in time, and the statement ends', async () => {
-    const { pools } = await start({ pool: { max: 1, min: 0, statementTimeoutMs: 100 } });
+    const { pools } = await start({ pool: { max: 1, min: 0, statementTimeoutMs: 200 } });
     const pool = pools.pgPool();
     await failure(pool.query('select pg_sleep(10)'), QueryTimeoutError);
-    const config = { text: 'select pg_sleep(10)', query_timeout: 50 };
+    // The connection is free again once the server has let go of the statement.
+    await pool.query('select 1');
+    const config = { text: 'select pg_sleep(10)', query_timeout: 150 };
     await failure(pool.query(config), QueryTimeoutError);
     const client = await pool.connect();
     await failure(client.query(config), QueryTimeoutError);

@@ -84,7 +84,7 @@ class Broken1700000000001 implements MigrationInterface {
 
 class Slow1700000000002 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query('select pg_sleep(0.3)');
+    await runner.query('select pg_sleep(0.8)');
   }
   async down(): Promise<void> {}
 }
@@ -100,11 +100,11 @@ describe('with its database there', () => {
 
   it('gives migrations more time than other statements', async () => {
     const { library: shelves } = await library({
-      pool: { max: 4, min: 0, statementTimeoutMs: 100 },
+      pool: { max: 4, min: 0, statementTimeoutMs: 400 },
       typeorm: { migrations: [Shelves1700000000000, Slow1700000000002], migrationsRun: true },
     });
     expect(await shelves.dataSource.showMigrations()).toBe(false);
-    const error = await failure(shelves.dataSource.query('select pg_sleep(0.3)'), QueryFailedError);
+    const error = await failure(shelves.dataSource.query('select pg_sleep(0.8)'), QueryFailedError);
     expect(error.driverError).toBeInstanceOf(QueryTimeoutError);
     const limited = library({
       typeorm: {

@@ -162,12 +162,4 @@ describe('a start that cannot succeed', () => {
     expect(output()).toMatch(/PORT is "http".*\n\s+mend: /);
     expect(await backends()).toEqual([]);
   });
-
-  it('for a taken port ends with 1 and leaves no session', async () => {
-    const { url } = await startApp();
-    const { child, output } = spawnApp({ PORT: new URL(url).port });
-    const [code] = await once(child, 'exit');
-    expect(code).toBe(1);
-    expect(output()).toMatch(/is taken by another program\n\s+mend: take another one: PORT=\d+/);
-  });
 });

@@ -59,15 +59,24 @@ function numberOf(env: Environment, name: string, checks: Checks): number | unde
   return Number(text);
 }
 
-function urlOf(env: Environment): string | undefined {
+/** A host as it stands in a URL: an IPv6 address in brackets, the folder of a socket encoded. */
+function hostInUrl(host: string): string {
+  if (host.startsWith('[')) return host;
+  return host.includes(':') ? `[${host}]` : encodeURIComponent(host);
+}
+
+function urlOf(env: Environment, checks: Checks): string | undefined {
   if (env['DATABASE_URL'] !== undefined && env['DATABASE_URL'] !== '') return env['DATABASE_URL'];
   const host = env['DB_HOST'];
   if (host === undefined || host === '') return undefined;
+  const port = env['DB_PORT'] ?? '5432';
+  if (port !== '') checks.count('DB_PORT', Number(port), { min: 1, max: 65_535 });
+  const hosts = host.split(',').map((one) => `${hostInUrl(one.trim())}:${port}`);
   const user = encodeURIComponent(env['DB_USER'] ?? 'postgres');
   const password =
     env['DB_PASSWORD'] === undefined ? '' : `:${encodeURIComponent(env['DB_PASSWORD'])}`;
   const database = encodeURIComponent(env['DB_NAME'] ?? env['DB_USER'] ?? 'postgres');
-  return `postgresql://${user}${password}@${host}:${env['DB_PORT'] ?? '5432'}/${database}`;
+  return `postgresql://${user}${password}@${hosts.join(',')}/${database}`;
 }
 
 function replicasOf(env: Environment): string[] {
@@ -126,9 +135,10 @@ export function databaseOptionsFromEnv(env: Environment = process.env): Database
   const waits = env['DB_WAIT_FOR_DATABASE'];
   if (waits !== undefined) checks.oneOf('DB_WAIT_FOR_DATABASE', waits, ['true', 'false']);
   const tls = tlsOf(env, checks);
+  const url = urlOf(env, checks);
   checks.throwIfAny();
   return {
-    url: urlOf(env),
+    url,
     replicas: replicasOf(env),
     pool,
     ...(profile.replicaPool === undefined ? {} : { replicaPool: profile.replicaPool }),

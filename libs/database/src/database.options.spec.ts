@@ -46,7 +46,7 @@ describe('defaults', () => {
   it('give way slice by slice, key by key', () => {
     const { pool, retry } = resolveOptions({
       url: URL,
-      pool: { max: 7, idleTimeoutMs: undefined },
+      pool: { max: 7, idleTimeoutMs: undefined } as object,
       retry: { jitter: 0 },
     });
     expect(pool).toEqual({ ...POOL_DEFAULTS, max: 7 });
