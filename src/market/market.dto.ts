@@ -6,7 +6,7 @@ import { ApiDecimal } from '../validation/decimal.decorator.js';
 import { IsDay } from '../validation/is-day.decorator.js';
 
 /** Spans of a candle. */
-export const INTERVALS = ['day', 'week', 'month'] as const;
+const INTERVALS = ['day', 'week', 'month'] as const;
 export type Interval = (typeof INTERVALS)[number];
 
 const MAX_CANDLES = 1_000;

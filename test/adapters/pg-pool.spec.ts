@@ -11,6 +11,7 @@ import {
   UsageError,
 } from 'nestjs-database';
 import type { DatabaseModuleOptions, PgPool, PgPoolClient } from 'nestjs-database';
+import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { startDatabaseApp } from '../support/database-app.js';
 import type { DatabaseApp } from '../support/database-app.js';
@@ -225,6 +226,18 @@ describe('an error', () => {
     await failure(pool.query('begin'), UsageError);
     await failure(pool.query(new Cursor('select 1') as never), UsageError);
   });
+});
+
+it('passes for a pg.Pool where a library asks for one', async () => {
+  const { pools } = await start();
+  const pool = pools.pgPool();
+  expect(pool).toBeInstanceOf(pg.Pool);
+  expect(Object.getPrototypeOf(pool).constructor.name).toBe('PgPool');
+  const own = Object.getOwnPropertyNames(Object.getPrototypeOf(pool));
+  const ofPg = Object.getOwnPropertyNames(Object.getPrototypeOf(pg.Pool.prototype));
+  expect(own).toEqual(
+    expect.arrayContaining(ofPg.filter((name) => !name.startsWith('_') && name !== 'newClient')),
+  );
 });
 
 describe('the end', () => {

@@ -149,6 +149,18 @@ describe('an order', () => {
   });
 });
 
+describe('an order that cannot be kept', () => {
+  it('moves neither cash nor shares: SQL and the repository share one transaction', async () => {
+    await market.database.sql('alter table orders add constraint unlucky check (quantity <> 77)');
+    const id = await open('10000');
+    const { status, body } = await place(id, { ...BUY, quantity: 77 });
+    expect({ status, code: body.code }).toEqual({ status: 422, code: 'DB_CHECK_VIOLATION' });
+    expect(JSON.stringify(body)).not.toMatch(/unlucky|insert|orders/i);
+    expect(await value(id)).toMatchObject({ cash: '10000.00', positions: [] });
+    expect(await orders(id)).toEqual([]);
+  });
+});
+
 describe('a repeated order', () => {
   it('gives the first one and deals once', async () => {
     const id = await open('10000');

@@ -10,6 +10,7 @@ import {
   ReadOnlyError,
   TooManyRowsError,
   UniqueViolationError,
+  UsageError,
 } from 'nestjs-database';
 import { useDatabaseApp } from '../support/database-app.js';
 import { failure } from '../support/failure.js';
@@ -215,6 +216,11 @@ describe('time', () => {
     controller.abort(new Error('the user left'));
     const error = await failure(slow, QueryAbortedError);
     expect(error.cause).toMatchObject({ message: 'the user left' });
+  });
+
+  it.each([0, -5, Number.NaN, '5s'])('cannot be %p', async (timeoutMs) => {
+    const query = app.db.query('select 1', [], { timeoutMs: timeoutMs as number });
+    await failure(query, UsageError);
   });
 
   it('does not begin for a signal that is aborted already', async () => {

@@ -5,6 +5,7 @@ import {
   ParameterError,
   QueryAbortedError,
   QueryError,
+  QueryTimeoutError,
   UniqueViolationError,
   UsageError,
 } from 'nestjs-database';
@@ -80,6 +81,54 @@ describe('stream', () => {
     });
     expect(seen).toEqual([1, 2]);
     expect(await database.sql('select distinct note from quote')).toEqual([{ note: 'seen' }]);
+  });
+});
+
+describe('a stream with limits', () => {
+  const thousand = 'select i, pg_sleep(0.001) from generate_series(1, 1000) i';
+
+  it('ends when the caller aborts it', async () => {
+    const controller = new AbortController();
+    let rows = 0;
+    const reading = (async () => {
+      for await (const row of app.db.stream(thousand, [], {
+        batchSize: 10,
+        signal: controller.signal,
+      })) {
+        expect(row).toBeDefined();
+        if (++rows === 25) controller.abort();
+      }
+    })();
+    await failure(reading, QueryAbortedError);
+    expect(rows).toBe(25);
+  });
+
+  it('tells a fetch that takes too long as what it is', async () => {
+    const reading = (async () => {
+      const slow = 'select pg_sleep(5) from generate_series(1, 3)';
+      for await (const row of app.db.stream(slow, [], { fetchTimeoutMs: 100 }))
+        expect(row).toBeDefined();
+    })();
+    await failure(reading, QueryTimeoutError);
+  });
+
+  it('refuses a batch of nothing', async () => {
+    const reading = app.db.stream('select 1', [], { batchSize: 0 })[Symbol.asyncIterator]().next();
+    await failure(reading, UsageError);
+  });
+
+  it('in a session sees its temporary tables, and other statements go on', async () => {
+    const seen: unknown[] = [];
+    await app.db.session(async (session) => {
+      await session.query('create temp table mine as select i from generate_series(1, 3) i');
+      for await (const row of app.db.stream('select i from mine order by i', [], {
+        batchSize: 1,
+      })) {
+        await session.query('insert into mine values (9)');
+        seen.push(row);
+      }
+    });
+    expect(seen).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
   });
 });
 

@@ -2,13 +2,14 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   ConnectionError,
+  QueryAbortedError,
   QueryError,
   QueryTimeoutError,
   UniqueViolationError,
   UsageError,
 } from 'nestjs-database';
 import type { Transaction } from 'nestjs-database';
-import { useDatabaseApp } from '../support/database-app.js';
+import { startDatabaseApp, useDatabaseApp } from '../support/database-app.js';
 import { failure } from '../support/failure.js';
 import { useLeakCheck } from '../support/leak-check.js';
 import { useTestDatabase, waitFor } from '../support/postgres.js';
@@ -316,6 +317,45 @@ describe('hooks', () => {
   });
 });
 
+describe('hooks and connections', () => {
+  it('run when the connection is back: one connection is enough for a hook that queries', async () => {
+    const small = await startDatabaseApp({
+      url: database.url,
+      pool: { max: 1, acquireTimeoutMs: 1_000 },
+    });
+    const seen: unknown[] = [];
+    await small.db.transaction(async (tx) => {
+      tx.afterCommit(async () => void seen.push(await small.db.one('select 1 as one')));
+      await tx.query('select 1');
+    });
+    expect(seen).toEqual([{ one: 1 }]);
+    await small.close();
+  });
+
+  it('an abort cancels the statement under way and rolls back', async () => {
+    const controller = new AbortController();
+    const aborting = failure(
+      app.db.transaction(
+        async (tx) => {
+          await insert(1);
+          await tx.query('select pg_sleep(20)');
+        },
+        { signal: controller.signal },
+      ),
+      QueryAbortedError,
+    );
+    await waitFor(() => app.pools.stats()[0]?.leased === 1, { describe: 'the transaction to run' });
+    const startedAtMs = performance.now();
+    controller.abort();
+    await aborting;
+    await waitFor(() => app.pools.stats()[0]?.leased === 0, {
+      describe: 'the connection to return',
+    });
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+    expect(await ids()).toEqual([]);
+  });
+});
+
 describe('running again', () => {
   it('happens to the whole transaction after a serialization failure', async () => {
     let runs = 0;
@@ -395,6 +435,22 @@ describe('a session', () => {
       [pid],
     );
     expect(rows).toEqual([{ pid, path: '"$user", public', scratch: null, locks: 0 }]);
+  });
+
+  it('runs its transactions one after the other', async () => {
+    await app.db.session(async () => {
+      const boom = new Error('boom');
+      const [first, second] = await Promise.allSettled([
+        app.db.transaction(async () => {
+          await insert(1);
+          throw boom;
+        }),
+        app.db.transaction(() => insert(2)),
+      ]);
+      expect(first).toMatchObject({ status: 'rejected', reason: boom });
+      expect(second).toMatchObject({ status: 'fulfilled' });
+    });
+    expect(await ids()).toEqual([2]);
   });
 
   it('can hold a transaction', async () => {

@@ -6,6 +6,7 @@ import type { PgPoolRole } from './adapters/pg-pool.types.js';
 import type { TypeormHost } from './adapters/typeorm/typeorm.module.js';
 import type { DatabaseCore } from './database.core.js';
 import { getCoreToken } from './database.tokens.js';
+import { passForPgPool } from './driver/pg-pool-class.js';
 import { ConfigurationError } from './kernel/errors.js';
 import type { PoolStats } from './pool/pool-stats.js';
 
@@ -24,6 +25,7 @@ export function newPgPool(
   gate: Pick<PgPoolParts, 'refusal' | 'timeoutMs'> = {},
 ): PgPool {
   const { ambient, classifier, clock, desk, options, runner, sampler } = core;
+  passForPgPool(PgPool);
   return new PgPool({
     role,
     ambient,

@@ -99,7 +99,7 @@ export class DatabaseCore {
       defaults: options.transaction,
       backoff: options.retry,
       sampler: this.sampler,
-      lostRole: (node) => this.topology.demoted(node),
+      topology: this.topology,
     });
     this.ops = new DatabaseOps({
       options,

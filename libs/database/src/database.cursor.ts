@@ -1,11 +1,13 @@
 // Results row by row: a cursor in a transaction, fetched in batches at the pace of the reader.
-import type { QueryResult } from './query/query.js';
+import { QueryAbortedError, UsageError } from './kernel/errors.js';
 import type { Session } from './transaction/transaction.js';
 
 /** Options of `stream`. */
 export interface StreamOptions {
   /** Rows fetched at a time; what the reader has not taken yet waits in memory. @default 500 */
   readonly batchSize?: number | undefined;
+  /** Longest time of one fetch on the server, in ms. @default pool.statementTimeoutMs */
+  readonly fetchTimeoutMs?: number | undefined;
   /** Longest time of the whole stream, in ms. @default 3600000 */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -16,21 +18,48 @@ export const STREAM_DEFAULTS = Object.freeze({ batchSize: 500, timeoutMs: 3_600_
 
 let cursors = 0;
 
-/** Rows of a statement inside a transaction; its cursor is closed when the reader stops. */
+/**
+ * Rows of a statement; its cursor is closed when the reader stops. Inside a transaction it is read as it goes; in
+ * a session, which has none, the server keeps the whole result (WITH HOLD), so that other statements can go on.
+ */
 export async function* readCursor<Row>(
   session: Session,
   text: string,
   values: readonly unknown[],
-  batchSize: number,
+  { batchSize = STREAM_DEFAULTS.batchSize, fetchTimeoutMs, signal }: StreamOptions,
 ): AsyncGenerator<Row> {
+  const options = { timeoutMs: fetchTimeoutMs, signal };
   const name = `cursor_${++cursors}`;
-  await session.query(`DECLARE ${name} NO SCROLL CURSOR FOR ${text}`, values);
-  const fetch = (): Promise<QueryResult<Row>> =>
-    session.query<Row>(`FETCH FORWARD ${batchSize} FROM ${name}`);
+  let isOpen = false;
+  const fetch = async (): Promise<Row[]> => {
+    const text = `FETCH FORWARD ${batchSize} FROM ${name}`;
+    return (await session.query<Row>(text, [], options)).rows;
+  };
+  const hold = session.isInTransaction ? '' : ' WITH HOLD';
+  await session.query(`DECLARE ${name} NO SCROLL CURSOR${hold} FOR ${text}`, values, options);
   try {
-    for (let batch = await fetch(); batch.rows.length > 0; batch = await fetch()) yield* batch.rows;
+    let rows = await fetch();
+    // False while a fetch is under way: after a failed one the cursor is gone, and CLOSE would hide its error.
+    for (; rows.length > 0; isOpen = false, rows = await fetch()) {
+      isOpen = true;
+      for (const row of rows) {
+        requireNotAborted(signal);
+        yield row;
+      }
+    }
+    isOpen = true;
   } finally {
-    // In a failed transaction the cursor is gone already, and CLOSE would hide the first error.
-    if (session.isHealthy) await session.query(`CLOSE ${name}`);
+    if (isOpen && session.isHealthy) await session.query(`CLOSE ${name}`);
   }
+}
+
+function requireNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new QueryAbortedError('The caller aborted the stream.', { cause: signal.reason });
+}
+
+/** @throws UsageError for a batch that holds nothing. */
+export function requireBatchSize(batchSize: number | undefined): void {
+  if (batchSize === undefined || (Number.isInteger(batchSize) && batchSize >= 1)) return;
+  throw new UsageError(`batchSize = ${JSON.stringify(batchSize)} must be a whole number of rows, 1 at least.`);
 }

@@ -4,7 +4,7 @@ import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/erro
 import { copyIn, copyOut } from './database.copy.js';
 import type { CopyOptions, CopySource } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
-import { readCursor, STREAM_DEFAULTS } from './database.cursor.js';
+import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor.js';
 import type { StreamOptions } from './database.cursor.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
 import type { TripRequest } from './query/trip.js';
@@ -139,16 +139,16 @@ export class DatabaseService {
     options: StreamOptions = {},
   ): AsyncGenerator<Row> {
     const { ambient, desk, runner } = this.core;
-    const batchSize = options.batchSize ?? STREAM_DEFAULTS.batchSize;
+    requireBatchSize(options.batchSize);
     const timeoutMs = options.timeoutMs ?? STREAM_DEFAULTS.timeoutMs;
     const { scope } = ambient;
-    if (scope !== undefined && scope.kind !== 'session') {
-      yield* readCursor<Row>(new Session(scope, ambient, desk), text, values, batchSize);
+    if (scope !== undefined) {
+      yield* readCursor<Row>(new Session(scope, ambient, desk), text, values, options);
       return;
     }
     const opened = await runner.open({ timeoutMs, signal: options.signal });
     try {
-      yield* readCursor<Row>(opened.session, text, values, batchSize);
+      yield* readCursor<Row>(opened.session, text, values, options);
     } finally {
       await opened.close();
     }

@@ -102,6 +102,8 @@ export interface EventMap {
     readonly delayMs: number;
     readonly error: Error;
   };
+  /** The connection was lost during COMMIT: somebody has to look whether it took effect. */
+  'transaction:in-doubt': { readonly node: string; readonly error: Error };
   /** A hook after COMMIT or ROLLBACK failed; the outcome of the transaction stands. */
   'transaction:hook-failed': { readonly error: unknown };
   /** Background work failed; it is tried again at its next turn. */

@@ -6,6 +6,20 @@ export interface BorrowPlace {
   readonly stack?: string;
 }
 
+/** The folder of the library, as it stands in stacks. */
+const OWN_FOLDER = /\(?((?:file:\/\/)?\/[^()]*\/)pool\/borrow-sampler\./.exec(
+  new Error('where the library is').stack ?? '',
+)?.[1];
+
+/** The stack of a borrower from his own code on: neither ours nor Node's. */
+export function borrowerOf(place: BorrowPlace | undefined): string | undefined {
+  const frames = place?.stack?.split('\n').slice(1);
+  return frames
+    ?.filter((frame) => !frame.includes('node:'))
+    .filter((frame) => OWN_FOLDER === undefined || !frame.includes(OWN_FOLDER))
+    .join('\n');
+}
+
 /** A stack costs several us, a short transaction some hundred: one in this many is taken. */
 const EVERY = 16;
 /** Leases of which each gets its stack after a leak. */

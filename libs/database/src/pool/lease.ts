@@ -1,9 +1,12 @@
 // A borrowed connection: runs statements in the order they come, returns once, knows its borrower.
 import type { Clock } from '../kernel/clock.js';
 import { UsageError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
 import type { LeaseFacts } from '../kernel/event-map.js';
 import type { Connection } from '../driver/driver.js';
 import type { Phase, Pinned, Trip } from '../query/trip.js';
+import { borrowerOf } from './borrow-sampler.js';
+import type { BorrowPlace } from './borrow-sampler.js';
 import type { ConnectionOwner, PooledConnection } from './pooled-connection.js';
 
 /** Where a lease returns to. */
@@ -42,7 +45,7 @@ export class Lease implements Pinned, ConnectionOwner {
   constructor(
     private readonly home: LeaseHome,
     private readonly pooled: PooledConnection,
-    private readonly borrowedAt: { readonly stack?: string } | undefined,
+    private readonly borrowedAt: BorrowPlace | undefined,
   ) {
     this.node = home.node;
   }
@@ -80,7 +83,7 @@ export class Lease implements Pinned, ConnectionOwner {
       backendPid: this.pooled.connection.backendPid,
       heldMs: this.home.clock.monotonicMs() - this.pooled.takenAtMs,
       lastText: this.pooled.lastText,
-      borrowedAt: this.borrowedAt?.stack,
+      borrowedAt: borrowerOf(this.borrowedAt),
     };
   }
 
@@ -111,6 +114,11 @@ export class Lease implements Pinned, ConnectionOwner {
   /** Refuses what waits behind the statement under way, with `error`. */
   refuseQueued(error: UsageError): void {
     for (const trip of this.queue.splice(0)) trip.settle(error, undefined);
+  }
+
+  /** Ends the statement under way, on the server too; no-op without one. */
+  abort(error: DatabaseError): void {
+    if (this.isBusy) this.pooled.abort(error);
   }
 
   /**

@@ -92,7 +92,7 @@ export class Pool implements LeaseHome {
   wait(waiter: Waiter): void {
     if (this.isClosing) {
       waiter.refused(new ShutdownError(`The pool of "${this.node}" is closed.`));
-    } else if (this.queue.size >= this.options.maxWaiting) {
+    } else if (this.queue.size >= this.options.maxWaiting + this.growth()) {
       this.counters.refused++;
       waiter.refused(new PoolOverloadedError(this.node, this.figures(), this.retryAfterMs()));
     } else {
@@ -217,6 +217,11 @@ export class Pool implements LeaseHome {
     const have = this.connections.size + connecting;
     const wanted = Math.max(this.queue.size - connecting - this.validating, min - have);
     this.connector.open(Math.min(wanted, max - have));
+  }
+
+  /** Connections that may still be opened; whoever waits for one of them does not wait for others. */
+  private growth(): number {
+    return this.options.max - this.connections.size;
   }
 
   private leasedCount(): number {

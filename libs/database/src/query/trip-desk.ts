@@ -7,6 +7,7 @@ import {
   QueryAbortedError,
   QueryTimeoutError,
   ShutdownError,
+  UsageError,
 } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { QueryOutcome, QueryRecord } from '../kernel/event-map.js';
@@ -61,6 +62,11 @@ export class TripDesk implements TripHost {
         const cause: unknown = request.signal.reason;
         const message = 'The AbortSignal was aborted before the query began; nothing was sent.';
         reject(new QueryAbortedError(message, { cause, safeToRetry: true }));
+        return;
+      }
+      if (request.timeoutMs !== undefined && !(request.timeoutMs > 0)) {
+        const shown = JSON.stringify(request.timeoutMs);
+        reject(new UsageError(`timeoutMs = ${shown} must be a number of ms above 0.`));
         return;
       }
       this.pipeline(new Trip(this, request, resolve, reject));

@@ -29,7 +29,10 @@ export async function retry<T>(run: (attempt: number) => Promise<T>, call: Retry
       if (!repeatable || call.signal?.aborted === true) throw error;
       const delayMs = backoffMs(call, attempt);
       call.retrying(attempt, delayMs, error);
-      await call.clock.sleep(delayMs, call.signal);
+      // Awakened by the signal: the last failure says more than the reason of the abort.
+      await call.clock.sleep(delayMs, call.signal).catch(() => {
+        throw error;
+      });
     }
   }
 }

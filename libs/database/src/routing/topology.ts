@@ -88,6 +88,7 @@ export class Topology {
 
   /** The node refused a write as read-only: it has lost its role, and somebody else may have it. */
   demoted(name: string): void {
+    if (!this.hasOthers) return;
     this.find(name)?.demoted();
     this.lookNow();
   }

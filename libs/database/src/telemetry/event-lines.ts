@@ -117,6 +117,14 @@ export const EVENT_LINES: Lines = {
       'transaction retry',
       `A transaction runs again in ${durationText(delayMs)}, after attempt ${attempt}: ${errorText(error)}`,
     ),
+  'primary:changed': ({ from, to }) =>
+    line('warn', 'primary', `Writes go to "${to}" from now on${from === undefined ? '' : `, not to "${from}"`}.`),
+  'transaction:in-doubt': ({ node, error }) =>
+    line(
+      'error',
+      `in doubt ${node}`,
+      `A transaction on "${node}" is in doubt: ${errorText(error)}`,
+    ),
   'transaction:hook-failed': ({ error }) =>
     line(
       'error',

@@ -9,6 +9,7 @@ import {
   QueryTimeoutError,
   ReadOnlyError,
 } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Scope } from './scope.js';
 import type { IsolationLevel } from './transaction.options.js';
@@ -72,22 +73,34 @@ export function hasLostRole(error: unknown, beginning: Beginning): boolean {
   return ours instanceof ReadOnlyError && !ours.safeToRetry && beginning.readOnly !== true;
 }
 
+/** What bounds a callback. */
+export interface CallbackLimit {
+  readonly clock: Clock;
+  /** Monotonic, in ms. */
+  readonly deadlineAtMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Ends the statement that runs now; what runs at the deadline ends by its own. */
+  readonly stop: (error: DatabaseError) => void;
+}
+
 /** Rejects at the deadline or when the signal is aborted, whether `work` ends or not. */
-export function withDeadline<T>(
-  clock: Clock,
-  deadlineAtMs: number,
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
+export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): Promise<T> {
+  const { clock, deadlineAtMs, signal, stop } = limit;
   const allowedMs = deadlineAtMs - clock.monotonicMs();
   return new Promise<T>((resolve, reject) => {
     const timedOut = (): void => reject(new QueryTimeoutError(allowedMs));
     const aborted = (): void => {
       const cause: unknown = signal?.reason;
-      reject(new QueryAbortedError('The transaction was aborted and rolled back.', { cause }));
+      const error = new QueryAbortedError('The transaction was aborted and rolled back.', {
+        cause,
+      });
+      stop(error);
+      reject(error);
     };
     const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
     signal?.addEventListener('abort', aborted, { once: true });
+    // During BEGIN, perhaps: an event that has passed is not heard.
+    if (signal?.aborted === true) aborted();
     // An async wrapper: a callback that throws before its first await must not leave the timer behind.
     void (async () => work())()
       .then(resolve, reject)
@@ -96,4 +109,10 @@ export function withDeadline<T>(
         signal?.removeEventListener('abort', aborted);
       });
   });
+}
+
+/** The connection was lost for a passing reason; another library may have wrapped the error. */
+export function isLost(error: unknown): boolean {
+  const ours = findDatabaseError(error);
+  return ours instanceof ConnectionError && ours.transient;
 }

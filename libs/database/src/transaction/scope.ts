@@ -141,12 +141,12 @@ export class Scope implements Pinned {
   }
 
   /** Opens an inner scope when no other one is open; waits its turn otherwise. */
-  async openInner(): Promise<Scope> {
+  async openInner(parts: Partial<Pick<ScopeParts, 'kind' | 'deadlineAtMs'>> = {}): Promise<Scope> {
     while (this.inner !== undefined && this.isActive) {
       await new Promise<void>((resolve) => this.turns.push(resolve));
     }
     this.requireActive();
-    this.inner = new Scope({ ...this.parts, kind: 'savepoint', parent: this });
+    this.inner = new Scope({ ...this.parts, kind: 'savepoint', ...parts, parent: this });
     return this.inner;
   }
 

@@ -1,6 +1,7 @@
 // BEGIN to COMMIT: propagation, savepoints, whole-transaction retry, hooks.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError, UsageError } from '../kernel/errors.js';
+import { InDoubtError, UsageError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
@@ -9,7 +10,7 @@ import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
 import type { Ambient } from './ambient.js';
-import { beginText, commit, hasLostRole, rollBack, withDeadline } from './boundaries.js';
+import { beginText, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
 import { callHooks } from './hooks.js';
 import { Savepoint } from './savepoint.js';
 import { Scope } from './scope.js';
@@ -25,8 +26,8 @@ export interface RunnerParts {
   readonly defaults: TransactionDefaults;
   readonly backoff: RetryOptions;
   readonly sampler: BorrowSampler;
-  /** Told when a primary refuses a write as read-only. */
-  readonly lostRole: (node: string) => void;
+  /** Whom to tell when a primary refuses a write as read-only, and whether another one could take over. */
+  readonly topology: { readonly hasOthers: boolean; demoted(node: string): void };
 }
 
 /** A transaction that its opener ends. */
@@ -34,6 +35,13 @@ export interface OpenTransaction {
   readonly session: Session;
   /** Rolls back and gives the connection back; call it once. */
   close(): Promise<void>;
+}
+
+/** Where a transaction runs. */
+interface Place {
+  readonly scope: Scope;
+  /** Gives the connection back to the pool, or to the session. */
+  leave(): void;
 }
 
 /** Work of a caller. */
@@ -99,17 +107,16 @@ export class TransactionRunner {
 
   /** Opens a read-only transaction that the caller ends, on a replica where the request allows. */
   async open(request: Partial<TripRequest>): Promise<OpenTransaction> {
-    const { ambient, clock, desk } = this.parts;
-    const timeoutMs = request.timeoutMs ?? this.parts.defaults.timeoutMs;
-    const lease = await this.borrow({ ...request, intent: 'read' });
-    const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
+    const { ambient, desk, defaults } = this.parts;
+    const timeoutMs = request.timeoutMs ?? defaults.timeoutMs;
+    const { scope, leave } = await this.takePlace({ ...request, intent: 'read' }, timeoutMs);
     const close = async (): Promise<void> => {
       scope.end(new UsageError(STRAY));
       await rollBack(desk, scope);
-      if (!lease.isReleased) lease.release();
+      leave();
     };
     try {
-      await desk.sendOn(lease, { text: beginText({ readOnly: true }, timeoutMs) });
+      await desk.sendOn(scope.lease, { text: beginText({ readOnly: true }, timeoutMs) });
     } catch (error) {
       await close();
       throw error;
@@ -138,48 +145,63 @@ export class TransactionRunner {
       signal: options.signal,
       accepts: (scope, error) =>
         scope === 'transaction' ||
-        hasLostRole(error, options) ||
+        (this.parts.topology.hasOthers && hasLostRole(error, options)) ||
         // Lost before COMMIT was sent (after it, the error is InDoubtError): the server rolled back. Before
         // BEGIN it is a failure to connect, which had its attempts already.
-        (isBegun && !isInSession && error instanceof ConnectionError && error.transient),
+        (isBegun && !isInSession && isLost(error)),
       retrying: (attempt, delayMs, error) =>
         events.emit('transaction:retried', { attempt, delayMs, error: error as Error }),
     });
   }
 
-  private attempt<T>(work: Work<T>, options: TransactionOptions, begins: () => void): Promise<T> {
-    const { ambient, clock, defaults } = this.parts;
-    const timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
-    const within = (lease: Lease): Promise<T> => {
-      begins();
-      return this.onLease(
-        work,
-        options,
-        this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs),
-        timeoutMs,
-      );
-    };
-    const session = ambient.scope;
-    if (session !== undefined) {
-      session.requireActive();
-      return within(session.lease);
-    }
-    const reads = options.readOnly === true && options.consistency === 'eventual';
-    return this.withLease(
-      {
-        intent: reads ? 'read' : 'write',
-        consistency: options.consistency,
-        signal: options.signal,
-      },
-      within,
-      {},
-    );
-  }
-
-  private async onLease<T>(
+  /** One run of the whole; its hooks follow when the connection is back in the pool. */
+  private async attempt<T>(
     work: Work<T>,
     options: TransactionOptions,
+    begins: () => void,
+  ): Promise<T> {
+    const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
+    const { consistency, signal } = options;
+    const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
+    const { scope, leave } = await this.takePlace({ intent, consistency, signal }, timeoutMs);
+    begins();
+    try {
+      const result = await this.runIn(scope, work, options, timeoutMs);
+      leave();
+      await callHooks(scope.afterCommit, this.parts);
+      return result;
+    } catch (error) {
+      leave();
+      // In doubt it may be committed: a hook that makes good for a rollback would do harm.
+      if (error instanceof InDoubtError)
+        this.parts.events.emit('transaction:in-doubt', { node: scope.node, error });
+      else await callHooks(scope.afterRollback, this.parts);
+      if (hasLostRole(error, options)) this.parts.topology.demoted(scope.node);
+      throw error;
+    }
+  }
+
+  /** A connection for a transaction: that of the session it is called in, else one of the pool. */
+  private async takePlace(request: Partial<TripRequest>, timeoutMs: number): Promise<Place> {
+    const { ambient, clock } = this.parts;
+    const session = ambient.scope;
+    if (session !== undefined) {
+      const deadlineAtMs = clock.monotonicMs() + timeoutMs;
+      const scope = await session.openInner({ kind: 'transaction', deadlineAtMs });
+      return { scope, leave: () => session.closeInner() };
+    }
+    const lease = await this.borrow(request);
+    const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
+    const leave = (): void => {
+      if (!lease.isReleased) lease.release();
+    };
+    return { scope, leave };
+  }
+
+  private async runIn<T>(
     scope: Scope,
+    work: Work<T>,
+    options: TransactionOptions,
     timeoutMs: number,
   ): Promise<T> {
     const { desk, defaults } = this.parts;
@@ -191,12 +213,10 @@ export class TransactionRunner {
       scope.requireNoInner();
       scope.end();
       await commit(desk, scope, options.readOnly === true);
-      await callHooks(scope.afterCommit, this.parts);
       return result;
     } catch (error) {
       scope.end(new UsageError(STRAY, error));
       await rollBack(desk, scope);
-      await callHooks(scope.afterRollback, this.parts);
       throw error;
     }
   }
@@ -204,7 +224,8 @@ export class TransactionRunner {
   private within<T>(scope: Scope, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
     const { ambient, desk, clock } = this.parts;
     const transaction = new Transaction(scope, ambient, desk);
-    return withDeadline(clock, scope.deadlineAtMs, signal, () =>
+    const stop = (error: DatabaseError): void => scope.lease.abort(error);
+    return withDeadline({ clock, deadlineAtMs: scope.deadlineAtMs, signal, stop }, () =>
       ambient.run(scope, () => work(transaction)),
     );
   }

@@ -17,6 +17,11 @@ export class Session {
     return this.scope.lease.facts().backendPid;
   }
 
+  /** True inside BEGIN and COMMIT, by the server's word. */
+  get isInTransaction(): boolean {
+    return this.scope.lease.transactionStatus === 'open';
+  }
+
   /** True while statements can be sent: the callback runs, and no statement has failed a transaction. */
   get isHealthy(): boolean {
     const { lease } = this.scope;
