@@ -388,6 +388,25 @@ describe('inside a session', () => {
   });
 });
 
+describe('a client of a session, used in a transaction inside it', () => {
+  it('is part of that transaction', async () => {
+    const pool = await fresh();
+    await app.db.session(async () => {
+      const client = await pool.connect();
+      const work = app.db.transaction(async () => {
+        await client.query('begin');
+        await insert(client, 1);
+        await client.query('commit');
+        await giveUp();
+      });
+      await failure(work, Unwanted);
+      await insert(client, 2);
+      client.release();
+    });
+    expect(await stored()).toEqual([2]);
+  });
+});
+
 describe('a serialization failure under another library', () => {
   it('runs the whole transaction again', async () => {
     const pool = await fresh();

@@ -116,7 +116,11 @@ export class DatabaseCoreModule
 
   /** Readiness says no from here on; requests under way still get their connections. */
   async beforeApplicationShutdown(): Promise<void> {
+    const { clock, options } = this.core;
     this.core.announceClosing();
+    if (options.health !== false && options.health.drainDelayMs > 0) {
+      await clock.sleep(options.health.drainDelayMs);
+    }
     await this.core.ops.stop();
   }
 

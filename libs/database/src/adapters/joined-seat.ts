@@ -54,8 +54,8 @@ export class JoinedSeat implements PgSeat {
     const send = (): Promise<PgResult> =>
       desk.sendOn(this.pinned(), statement, { timeoutMs }) as Promise<PgResult>;
     const command = readCommand(statement.text);
-    // A session is not in a transaction: one that is begun there is real.
-    if (this.scope.kind === 'session') {
+    // A session alone is not in a transaction: one that is begun there is real.
+    if (this.pinned().kind === 'session') {
       return command?.verb === 'commit'
         ? sendCommit(desk, this.lease, this.pinned(), statement)
         : send();

@@ -185,6 +185,19 @@ describe('the queue', () => {
     expect(pool.stats().refused).toBe(2);
   });
 
+  it('counts nobody who waits for a connection that is opened, or asked whether it lives', async () => {
+    open({ max: 2, maxWaiting: 0, validateAfterIdleMs: 100 });
+    const list = callers(3);
+    expect(list.map(({ told }) => told)).toEqual([0, 0, 1]);
+    await clock.elapseMs(0);
+    for (const caller of list.slice(0, 2)) caller.giveBack();
+    await clock.elapseMs(1_000);
+    const later = callers(3);
+    expect(later.map(({ error }) => error)).toEqual([undefined, undefined, expect.anything()]);
+    await clock.elapseMs(0);
+    expect(served(later)).toBe(2);
+  });
+
   it('tells a longer time to stay away the longer the queue and the slower its connections', async () => {
     open({ max: 1, maxWaiting: 100 });
     const [holder] = callers(1);

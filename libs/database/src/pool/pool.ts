@@ -219,9 +219,9 @@ export class Pool implements LeaseHome {
     this.connector.open(Math.min(wanted, max - have));
   }
 
-  /** Connections that may still be opened; whoever waits for one of them does not wait for others. */
+  /** Connections that may still be opened, or live; whoever waits for one of them does not wait for others. */
   private growth(): number {
-    return this.options.max - this.connections.size;
+    return this.options.max - this.connections.size + this.validating;
   }
 
   private leasedCount(): number {

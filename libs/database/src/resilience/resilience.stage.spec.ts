@@ -87,10 +87,10 @@ describe('repetition', () => {
     ['a connection that was lost, of a statement that may not', lost, false, 1],
     ['a wrong password', wrongPassword, true, 1],
     [
-      'a serialization failure: the statement is no transaction',
+      'a serialization failure: alone, the statement is the whole transaction',
       () => new SerializationError('x'),
-      true,
-      1,
+      false,
+      3,
     ],
     ['an error of the statement', () => new QueryError('x'), true, 1],
     [
@@ -159,7 +159,7 @@ describe('repetition', () => {
     await clock.elapseMs(5_000);
     expect(rest.asked).toBe(100 + 20);
     rest.script = () => ({ result: 'answer' });
-    for (let i = 0; i < 10; i++) bench.send(enter);
+    for (let i = 0; i < 11; i++) bench.send(enter);
     rest.asked = 0;
     rest.script = () => ({ error: refused() });
     for (let i = 0; i < 10; i++) bench.send(enter);

@@ -92,8 +92,9 @@ export class NodeProbe {
   private fetchRow(connection: ProbeConnection): Promise<ProbeRow> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        connection.destroy();
+        // Before the destroy, whose own error would say less.
         reject(new QueryTimeoutError(this.timeoutMs, { outage: true }));
+        connection.destroy();
       };
       // When the event loop was blocked the timer is late, and the answer may lie unread: one more turn for it.
       let timer = this.clock.schedule(() => {

@@ -97,10 +97,13 @@ export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): P
       stop(error);
       reject(error);
     };
+    if (signal?.aborted === true) {
+      // During BEGIN, perhaps: an event that has passed is not heard.
+      aborted();
+      return;
+    }
     const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
     signal?.addEventListener('abort', aborted, { once: true });
-    // During BEGIN, perhaps: an event that has passed is not heard.
-    if (signal?.aborted === true) aborted();
     // An async wrapper: a callback that throws before its first await must not leave the timer behind.
     void (async () => work())()
       .then(resolve, reject)

@@ -21,6 +21,8 @@ export interface HealthOptions {
   readonly maxLagMs: number;
   /** The same in bytes of write-ahead log; 0 judges none. @default 67108864 */
   readonly maxLagBytes: number;
+  /** Time between the first 503 of readiness and the closing of the HTTP server, for load balancers to notice, in ms; 0 is none. @default 0 */
+  readonly drainDelayMs: number;
 }
 
 /** Defaults of {@link HealthOptions}. */
@@ -34,6 +36,7 @@ export const HEALTH_DEFAULTS: HealthOptions = Object.freeze({
   maxP95Ms: 1_000,
   maxLagMs: 10_000,
   maxLagBytes: 67_108_864,
+  drainDelayMs: 0,
 });
 
 /**
@@ -60,6 +63,7 @@ export function resolveHealth(
   checks.durationMs('health.maxLatencyMs', health.maxLatencyMs, { min: 1 });
   checks.durationMs('health.maxP95Ms', health.maxP95Ms, { min: 0 });
   checks.durationMs('health.maxLagMs', health.maxLagMs, { min: 0 });
+  checks.durationMs('health.drainDelayMs', health.drainDelayMs, { min: 0, max: 600_000 });
   checks.count('health.maxLagBytes', health.maxLagBytes, { min: 0 });
   return Object.freeze(health);
 }
