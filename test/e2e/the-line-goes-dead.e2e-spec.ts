@@ -19,6 +19,10 @@ beforeEach(async () => {
 afterEach(async () => {
   await app.close();
   await proxy.stop();
+  // The server has not heard of its client's end: it would notice when it answers.
+  await database.sql(
+    `select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep%' and datname = current_database()`,
+  );
 });
 useLeakCheck({ database });
 

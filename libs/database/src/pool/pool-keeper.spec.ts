@@ -146,7 +146,7 @@ describe('a lease', () => {
         node: 'primary',
         backendPid: 1_000,
         lastText: 'SELECT the_last',
-        borrowedAt: 'Error\n    at Orders.place',
+        borrowedAt: '    at Orders.place',
       }),
     ]);
     expect(leaked[0]?.heldMs).toBeGreaterThanOrEqual(5_000);

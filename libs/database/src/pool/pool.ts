@@ -37,6 +37,7 @@ const END_TIMEOUT_MS = 2_000;
 export class Pool implements LeaseHome {
   readonly node: string;
   readonly clock: Clock;
+  readonly options: PoolOptions;
   readonly connections = new Set<PooledConnection>();
   readonly leases = new Set<Lease>();
   private readonly idle: PooledConnection[] = [];
@@ -52,15 +53,12 @@ export class Pool implements LeaseHome {
   constructor(private readonly parts: PoolParts) {
     this.node = parts.node;
     this.clock = parts.clock;
+    this.options = parts.options;
     this.connector = new Connector(parts, {
       opened: (connection) => this.add(connection),
       failed: (error) => this.connectFailed(error),
     });
     this.keeper = new PoolKeeper(this, parts);
-  }
-
-  get options(): PoolOptions {
-    return this.parts.options;
   }
 
   /** Connections that rest, the most recently used one last. */
@@ -90,9 +88,11 @@ export class Pool implements LeaseHome {
 
   /** Queues a waiter; it is told when a connection is his, or why none will be. */
   wait(waiter: Waiter): void {
+    // Whoever waits for a connection that may still be opened, or turn out to live, does not wait for others.
+    const coming = this.options.max - this.connections.size + this.validating;
     if (this.isClosing) {
       waiter.refused(new ShutdownError(`The pool of "${this.node}" is closed.`));
-    } else if (this.queue.size >= this.options.maxWaiting + this.growth()) {
+    } else if (this.queue.size >= this.options.maxWaiting + coming) {
       this.counters.refused++;
       waiter.refused(new PoolOverloadedError(this.node, this.figures(), this.retryAfterMs()));
     } else {
@@ -183,17 +183,16 @@ export class Pool implements LeaseHome {
   }
 
   stats(): PoolStats {
-    const { max, min } = this.options;
-    const leased = this.leasedCount();
+    const { leased, max, waiting } = this.figures();
     return {
       node: this.node,
       total: this.connections.size,
       idle: this.idle.length,
       leased,
       connecting: this.connector.connecting,
-      waiting: this.queue.size,
+      waiting,
       max,
-      min,
+      min: this.options.min,
       utilizationRatio: leased / max,
       ...this.counters.snapshot(),
       connectFailures: this.connector.failures,
@@ -219,17 +218,12 @@ export class Pool implements LeaseHome {
     this.connector.open(Math.min(wanted, max - have));
   }
 
-  /** Connections that may still be opened, or live; whoever waits for one of them does not wait for others. */
-  private growth(): number {
-    return this.options.max - this.connections.size + this.validating;
-  }
-
-  private leasedCount(): number {
-    return this.connections.size - this.idle.length;
-  }
-
   private figures(): { leased: number; max: number; waiting: number } {
-    return { leased: this.leasedCount(), max: this.options.max, waiting: this.queue.size };
+    return {
+      leased: this.connections.size - this.idle.length,
+      max: this.options.max,
+      waiting: this.queue.size,
+    };
   }
 
   /** When a queue of this length should be gone: waiting * mean use / connections, at least 1 s. */

@@ -9,7 +9,7 @@ export interface HealthOptions {
   readonly requirePrimary: boolean;
   /** Time without a primary, while other nodes answer, before the role is down, in ms. @default 10000 */
   readonly primaryGraceMs: number;
-  /** What probes saw longer ago is unknown, in ms; at least twice `routing.probeIntervalMs`. @default 15000 */
+  /** What probes saw longer ago is unknown, in ms; at least twice `routing.probeIntervalMs`, and three times that unless chosen. @default 15000 */
   readonly staleAfterMs: number;
   /** Share of a pool's connections in use from which it is degraded, above 0 to 1. @default 0.8 */
   readonly saturationRatio: number;
@@ -49,7 +49,9 @@ export function resolveHealth(
   { probeIntervalMs }: { readonly probeIntervalMs: number },
 ): HealthOptions | false {
   if (given === false) return false;
-  const health = checks.slice('health', given, HEALTH_DEFAULTS);
+  // A default yields to probes that were chosen to be rare; a chosen value is checked.
+  const staleAfterMs = Math.max(HEALTH_DEFAULTS.staleAfterMs, 3 * probeIntervalMs);
+  const health = checks.slice('health', given, { ...HEALTH_DEFAULTS, staleAfterMs });
   checks.count('health.failuresInARow', health.failuresInARow, { min: 1, max: 1_000 });
   checks.boolean('health.requirePrimary', health.requirePrimary);
   checks.durationMs('health.primaryGraceMs', health.primaryGraceMs, { min: 0 });
