@@ -163,7 +163,9 @@ describe('the slice health', () => {
   });
 
   it('grows with the pause between probes', () => {
-    expect(() => resolve({}, 30_000)).toThrow('at least twice routing.probeIntervalMs (30000)');
+    expect(resolve({}, 30_000)).toMatchObject({ staleAfterMs: 90_000 });
+    const chosen = (): unknown => resolve({ staleAfterMs: 20_000 }, 30_000);
+    expect(chosen).toThrow('at least twice routing.probeIntervalMs (30000)');
     expect(resolve({ staleAfterMs: 60_000 }, 30_000)).toMatchObject({ staleAfterMs: 60_000 });
   });
 });
