@@ -61,5 +61,7 @@ function requireNotAborted(signal: AbortSignal | undefined): void {
 /** @throws UsageError for a batch that holds nothing. */
 export function requireBatchSize(batchSize: number | undefined): void {
   if (batchSize === undefined || (Number.isInteger(batchSize) && batchSize >= 1)) return;
-  throw new UsageError(`batchSize = ${JSON.stringify(batchSize)} must be a whole number of rows, 1 at least.`);
+  throw new UsageError(
+    `batchSize = ${JSON.stringify(batchSize)} must be a whole number of rows, 1 at least.`,
+  );
 }

@@ -24,12 +24,15 @@ export class Topology {
   readonly nodes: readonly Node[];
   private readonly tickers: readonly Ticker[];
   private readonly listeners = new Set<() => void>();
+  /** The primary that was told last: probes run side by side, and a change is told once. */
+  private knownPrimary: Node | undefined;
 
   constructor(
     private readonly probed: readonly ProbedNode[],
     private readonly parts: TopologyParts,
   ) {
     this.nodes = probed.map(({ node }) => node);
+    this.knownPrimary = this.primary();
     this.tickers = probed.map(
       ({ node, probe }) =>
         new Ticker({
@@ -110,19 +113,25 @@ export class Topology {
   }
 
   private async look(node: Node, probe: NodeProbe): Promise<void> {
-    const before = this.primary();
+    // Taken before the question: what the primary writes meanwhile is no lag of the one that is asked.
+    const primaryLsn = this.primary()?.lsn;
     try {
-      node.answered(await probe.ask(), before?.lsn);
+      node.answered(await probe.ask(), primaryLsn);
     } catch (error) {
       const wasWell = node.lastFailure === undefined;
       node.failed(error as Error);
       // Asked again at once: a second failure, on a new connection, is the verdict.
       if (wasWell) await this.look(node, probe);
     }
-    const now = this.primary();
-    if (now !== before && now !== undefined) {
-      this.parts.events.emit('primary:changed', { from: before?.name, to: now.name });
-    }
+    this.tellPrimary();
     for (const listener of this.listeners) listener();
+  }
+
+  private tellPrimary(): void {
+    const from = this.knownPrimary;
+    const to = this.primary();
+    if (to === undefined || to === from) return;
+    this.knownPrimary = to;
+    this.parts.events.emit('primary:changed', { from: from?.name, to: to.name });
   }
 }

@@ -118,7 +118,11 @@ export const EVENT_LINES: Lines = {
       `A transaction runs again in ${durationText(delayMs)}, after attempt ${attempt}: ${errorText(error)}`,
     ),
   'primary:changed': ({ from, to }) =>
-    line('warn', 'primary', `Writes go to "${to}" from now on${from === undefined ? '' : `, not to "${from}"`}.`),
+    line(
+      'warn',
+      'primary',
+      `Writes go to "${to}" from now on${from === undefined ? '' : `, not to "${from}"`}.`,
+    ),
   'transaction:in-doubt': ({ node, error }) =>
     line(
       'error',

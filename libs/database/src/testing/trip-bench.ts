@@ -67,6 +67,9 @@ export class TripBench implements TripHost {
 export type RestAnswer =
   { readonly result: unknown } | { readonly error: DatabaseError } | 'nothing';
 
+/** Time after which a trip without a deadline ends as well, as a pool's limits see to it, in ms. */
+const HOLD_MS = 60_000;
+
 /** The stages behind the one under test, played by a script. Holds a trip as a pool does: until it is due. */
 export class Rest implements Phase {
   /** How often something was sent this far. */
@@ -84,7 +87,8 @@ export class Rest implements Phase {
 
   readonly enter: Enter = (trip) => {
     const answer = this.play();
-    if (answer === 'nothing') trip.begin(this, this.clock.monotonicMs(), Number.POSITIVE_INFINITY);
+    const nowMs = this.clock.monotonicMs();
+    if (answer === 'nothing') trip.begin(this, nowMs, nowMs + HOLD_MS);
     else if ('error' in answer) trip.settle(answer.error, undefined);
     else trip.settle(undefined, answer.result);
   };

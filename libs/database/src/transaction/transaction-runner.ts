@@ -4,7 +4,6 @@ import { InDoubtError, UsageError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { BorrowSampler } from '../pool/borrow-sampler.js';
-import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
@@ -12,8 +11,9 @@ import type { RetryOptions } from '../resilience/resilience.options.js';
 import type { Ambient } from './ambient.js';
 import { beginText, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
 import { callHooks } from './hooks.js';
+import { Places } from './places.js';
 import { Savepoint } from './savepoint.js';
-import { Scope } from './scope.js';
+import type { Scope } from './scope.js';
 import { Session, Transaction } from './transaction.js';
 import type { TransactionDefaults, TransactionOptions } from './transaction.options.js';
 
@@ -37,13 +37,6 @@ export interface OpenTransaction {
   close(): Promise<void>;
 }
 
-/** Where a transaction runs. */
-interface Place {
-  readonly scope: Scope;
-  /** Gives the connection back to the pool, or to the session. */
-  leave(): void;
-}
-
 /** Work of a caller. */
 type Work<T> = (transaction: Transaction) => Promise<T>;
 
@@ -51,7 +44,11 @@ const STRAY = 'The transaction ended while this statement waited. Await all stat
 
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
-  constructor(private readonly parts: RunnerParts) {}
+  private readonly places: Places;
+
+  constructor(private readonly parts: RunnerParts) {
+    this.places = new Places(parts);
+  }
 
   /** Runs `work` in a transaction as `options.propagation` says. */
   run<T>(work: Work<T>, options: TransactionOptions = {}): Promise<T> {
@@ -91,10 +88,10 @@ export class TransactionRunner {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
     const { ambient, desk } = this.parts;
-    return this.withLease(
+    return this.places.withLease(
       { signal: options.signal },
       async (lease) => {
-        const scope = this.newScope('session', lease, Number.POSITIVE_INFINITY);
+        const scope = this.places.newScope('session', lease, Number.POSITIVE_INFINITY);
         try {
           return await ambient.run(scope, () => work(new Session(scope, ambient, desk)));
         } finally {
@@ -109,7 +106,7 @@ export class TransactionRunner {
   async open(request: Partial<TripRequest>): Promise<OpenTransaction> {
     const { ambient, desk, defaults } = this.parts;
     const timeoutMs = request.timeoutMs ?? defaults.timeoutMs;
-    const { scope, leave } = await this.takePlace({ ...request, intent: 'read' }, timeoutMs);
+    const { scope, leave } = await this.places.take({ ...request, intent: 'read' }, timeoutMs);
     const close = async (): Promise<void> => {
       scope.end(new UsageError(STRAY));
       await rollBack(desk, scope);
@@ -163,7 +160,7 @@ export class TransactionRunner {
     const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
     const { consistency, signal } = options;
     const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
-    const { scope, leave } = await this.takePlace({ intent, consistency, signal }, timeoutMs);
+    const { scope, leave } = await this.places.take({ intent, consistency, signal }, timeoutMs);
     begins();
     try {
       const result = await this.runIn(scope, work, options, timeoutMs);
@@ -179,23 +176,6 @@ export class TransactionRunner {
       if (hasLostRole(error, options)) this.parts.topology.demoted(scope.node);
       throw error;
     }
-  }
-
-  /** A connection for a transaction: that of the session it is called in, else one of the pool. */
-  private async takePlace(request: Partial<TripRequest>, timeoutMs: number): Promise<Place> {
-    const { ambient, clock } = this.parts;
-    const session = ambient.scope;
-    if (session !== undefined) {
-      const deadlineAtMs = clock.monotonicMs() + timeoutMs;
-      const scope = await session.openInner({ kind: 'transaction', deadlineAtMs });
-      return { scope, leave: () => session.closeInner() };
-    }
-    const lease = await this.borrow(request);
-    const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
-    const leave = (): void => {
-      if (!lease.isReleased) lease.release();
-    };
-    return { scope, leave };
   }
 
   private async runIn<T>(
@@ -258,10 +238,10 @@ export class TransactionRunner {
   /** One connection in autocommit; the hooks follow the end of the callback. */
   private withoutTransaction<T>(work: Work<T>): Promise<T> {
     const { ambient, desk } = this.parts;
-    return this.withLease(
+    return this.places.withLease(
       {},
       async (lease) => {
-        const scope = this.newScope('session', lease, Number.POSITIVE_INFINITY);
+        const scope = this.places.newScope('session', lease, Number.POSITIVE_INFINITY);
         try {
           const result = await ambient.run(scope, () =>
             work(new Transaction(scope, ambient, desk)),
@@ -277,27 +257,5 @@ export class TransactionRunner {
       },
       { reset: true },
     );
-  }
-
-  private newScope(kind: 'session' | 'transaction', lease: Lease, deadlineAtMs: number): Scope {
-    return new Scope({ kind, lease, clock: this.parts.clock, parent: undefined, deadlineAtMs });
-  }
-
-  private async withLease<T>(
-    request: Partial<TripRequest>,
-    work: (lease: Lease) => Promise<T>,
-    release: { readonly reset?: boolean },
-  ): Promise<T> {
-    const lease = await this.borrow(request);
-    try {
-      return await work(lease);
-    } finally {
-      if (!lease.isReleased) lease.release(release);
-    }
-  }
-
-  private borrow(request: Partial<TripRequest>): Promise<Lease> {
-    const borrowedAt = this.parts.sampler.sample();
-    return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
   }
 }

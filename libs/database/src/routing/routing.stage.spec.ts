@@ -1,0 +1,417 @@
+// Which node a trip is sent to, where it goes when that one fails, and how it waits for a primary.
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  CircuitOpenError,
+  ConnectionError,
+  PoolOverloadedError,
+  PoolTimeoutError,
+  QueryError,
+  QueryTimeoutError,
+  ReadOnlyError,
+  SerializationError,
+  ShutdownError,
+} from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import { last } from '../query/stage.js';
+import type { Enter } from '../query/stage.js';
+import type { Trip, TripRequest } from '../query/trip.js';
+import { FakeClock } from '../testing/fake-clock.js';
+import { stageContract } from '../testing/stage-contract.js';
+import { TripBench } from '../testing/trip-bench.js';
+import type { BenchedTrip } from '../testing/trip-bench.js';
+import type { Node, NodeRole } from './node.js';
+import { choosePrimary } from './router.js';
+import { ROUTING_DEFAULTS } from './routing.options.js';
+import type { RoutingOptions } from './routing.options.js';
+import { RoutingStage } from './routing.stage.js';
+import type { Topology } from './topology.js';
+
+/** A node that answers as the test says. */
+class FakeNode {
+  isReachable = true;
+  isPassable = true;
+  lagMs = 0;
+  inFlight = 0;
+  timeline = 1;
+  readonly declaredRole = 'auto';
+  asked = 0;
+  answer: (trip: Trip) => void = (trip) => {
+    trip.isSent = true;
+    trip.settle(undefined, this.name);
+  };
+
+  constructor(
+    readonly name: string,
+    public role: NodeRole,
+  ) {}
+
+  readonly enter: Enter = last({
+    enter: (trip) => {
+      this.asked++;
+      this.answer(trip);
+    },
+  });
+
+  fails(error: DatabaseError, isSent = false): void {
+    this.answer = (trip) => {
+      trip.isSent ||= isSent;
+      trip.settle(error, undefined);
+    };
+  }
+}
+
+/** A topology whose knowledge the test changes by hand. */
+class FakeTopology {
+  looks = 0;
+  demotions: string[] = [];
+  private readonly listeners = new Set<() => void>();
+
+  constructor(readonly nodes: FakeNode[]) {}
+
+  get hasOthers(): boolean {
+    return this.nodes.length > 1;
+  }
+
+  primary(): Node | undefined {
+    return choosePrimary(this.nodes as unknown as Node[]);
+  }
+
+  reachablePrimary(): Node | undefined {
+    const primary = this.primary();
+    return primary?.isReachable === true ? primary : undefined;
+  }
+
+  replicas(): FakeNode[] {
+    return this.nodes.filter(({ role }) => role === 'replica');
+  }
+
+  find(name: string): FakeNode | undefined {
+    return this.nodes.find((node) => node.name === name);
+  }
+
+  onLook(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  lookNow(): void {
+    this.looks++;
+  }
+
+  demoted(name: string): void {
+    this.demotions.push(name);
+    (this.find(name) as FakeNode).role = 'replica';
+    this.lookNow();
+  }
+
+  /** A probe has come back. */
+  looked(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+const outage = (safeToRetry = true): DatabaseError =>
+  new ConnectionError('refused', { safeToRetry, outage: true });
+
+describe('the contract of a stage', () => {
+  const cases = stageContract((rest, clock) => {
+    const node = new FakeNode('primary', 'primary');
+    const topology = new FakeTopology([node]) as unknown as Topology;
+    const stage = new RoutingStage(topology, ROUTING_DEFAULTS, clock);
+    node.answer = rest.enter;
+    return { enter: last(stage) };
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+let clock: FakeClock;
+let bench: TripBench;
+let topology: FakeTopology;
+let enter: Enter;
+let primary: FakeNode;
+let replicas: [FakeNode, FakeNode];
+
+function use(nodes: FakeNode[], options: Partial<RoutingOptions> = {}): void {
+  topology = new FakeTopology(nodes);
+  const whole = { ...ROUTING_DEFAULTS, ...options };
+  enter = last(new RoutingStage(topology as unknown as Topology, whole, clock));
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  bench = new TripBench(clock);
+  primary = new FakeNode('primary', 'primary');
+  replicas = [new FakeNode('replica-1', 'replica'), new FakeNode('replica-2', 'replica')];
+  use([primary, ...replicas]);
+});
+
+const read = (request: Partial<TripRequest> = {}): BenchedTrip =>
+  bench.send(enter, { intent: 'read', repeatable: true, ...request });
+const write = (request: Partial<TripRequest> = {}): BenchedTrip =>
+  bench.send(enter, { intent: 'write', ...request });
+const resultOf = ({ ends }: BenchedTrip): unknown => {
+  const [end] = ends;
+  return end !== undefined && 'result' in end ? end.result : undefined;
+};
+const errorOf = ({ ends }: BenchedTrip): unknown => {
+  const [end] = ends;
+  return end !== undefined && 'error' in end ? end.error : undefined;
+};
+
+describe('the node', () => {
+  it.each<[string, Partial<TripRequest>, RegExp]>([
+    ['of a write is the primary', { intent: 'write' }, /^primary$/],
+    [
+      'of a write is the primary, whatever it asks for',
+      { intent: 'write', consistency: 'eventual' },
+      /^primary$/,
+    ],
+    ['of a read is a replica', { intent: 'read' }, /^replica-/],
+    [
+      'of a read that has to be fresh is the primary',
+      { intent: 'read', consistency: 'primary' },
+      /^primary$/,
+    ],
+    [
+      'of a read that allows less lag than there is, is the primary',
+      { intent: 'read', maxLagMs: 5 },
+      /^primary$/,
+    ],
+  ])('%s', (_, request, name) => {
+    for (const replica of replicas) replica.lagMs = 10;
+    expect(resultOf(bench.send(enter, request))).toMatch(name);
+  });
+
+  it('of a read is the primary where that is the rule, or where there is no replica', () => {
+    use([primary, ...replicas], { consistency: 'primary' });
+    expect(resultOf(read())).toBe('primary');
+    expect(resultOf(read({ consistency: 'eventual' }))).toMatch(/^replica-/);
+    use([primary]);
+    expect(resultOf(read())).toBe('primary');
+  });
+
+  it('of a read is the replica with less to do', () => {
+    replicas[0].inFlight = 5;
+    for (let i = 0; i < 10; i++) expect(resultOf(read())).toBe('replica-2');
+  });
+
+  it('of a pinned trip is that of its connection, whatever its role', () => {
+    const pinned = { node: 'replica-2', enter: () => undefined };
+    const { trip } = write({ pinned });
+    expect(replicas[1].asked).toBe(1);
+    expect(trip.node).toBe('replica-2');
+    expect(trip.hasAlternative).toBe(false);
+  });
+
+  it('is told to the trip, and whether there is another one', () => {
+    expect(read().trip).toMatchObject({ hasAlternative: true });
+    expect(write().trip).toMatchObject({ node: 'primary', hasAlternative: false });
+  });
+});
+
+describe('a replica that fails a read', () => {
+  it.each<[string, DatabaseError]>([
+    ['cannot be reached', outage()],
+    ['was lost on the way', outage(false)],
+    ['has an open circuit', new CircuitOpenError('replica-1', 100)],
+    ['is overloaded', new PoolOverloadedError('r', { leased: 1, max: 1, waiting: 1 }, 1)],
+    [
+      'cancelled it for a conflict with recovery',
+      new SerializationError('conflict', { sqlState: '40001' }),
+    ],
+  ])('because it %s: the next one is asked, and the primary at last', (_, error) => {
+    for (const replica of replicas) replica.fails(error);
+    const benched = read();
+    expect(resultOf(benched)).toBe('primary');
+    expect(replicas.map(({ asked }) => asked)).toEqual([1, 1]);
+    expect(benched.trip.tried?.toSorted()).toEqual(['replica-1', 'replica-2']);
+  });
+
+  it.each<[string, DatabaseError]>([
+    ['an error of the statement', new QueryError('no')],
+    ['a timeout', new QueryTimeoutError(1)],
+    ['a wait in vain', new PoolTimeoutError('r', 1, { leased: 1, max: 1, waiting: 1 }, 1)],
+    ['shutdown', new ShutdownError('closing')],
+  ])('with %s has said what any other would say', (_, error) => {
+    for (const replica of replicas) replica.fails(error);
+    const benched = read();
+    expect(errorOf(benched)).toBe(error);
+    expect(replicas[0].asked + replicas[1].asked).toBe(1);
+    expect(primary.asked).toBe(0);
+  });
+
+  it('after the statement was sent is the last word on one that may not run twice', () => {
+    for (const replica of replicas) replica.fails(outage(false));
+    expect(errorOf(read({ repeatable: false }))).toBeInstanceOf(ConnectionError);
+    expect(primary.asked).toBe(0);
+    for (const replica of replicas) replica.fails(outage(true));
+    expect(resultOf(read({ repeatable: false }))).toBe('primary');
+  });
+
+  it('is the last word when the primary fails too', () => {
+    const error = outage();
+    for (const replica of replicas) replica.fails(outage());
+    primary.fails(error);
+    expect(errorOf(read())).toBe(error);
+    expect(primary.asked).toBe(1);
+  });
+
+  it('fails a pinned trip for good', () => {
+    replicas[0].fails(outage());
+    const pinned = { node: 'replica-1', enter: () => undefined };
+    expect(errorOf(read({ pinned }))).toBeInstanceOf(ConnectionError);
+    expect(primary.asked).toBe(0);
+  });
+});
+
+describe('while no primary is known', () => {
+  beforeEach(() => {
+    primary.role = 'replica';
+  });
+
+  it('a write waits, and goes on as soon as there is one', async () => {
+    const benched = write();
+    expect(benched.ends).toEqual([]);
+    expect(topology.looks).toBe(1);
+    clock.advanceMs(1_000);
+    replicas[0].role = 'primary';
+    topology.looked();
+    expect(resultOf(benched)).toBe('replica-1');
+    expect(bench.wheel.size).toBe(0);
+  });
+
+  it('a write does not go to one that was not reached', () => {
+    const benched = write();
+    replicas[0].role = 'primary';
+    replicas[0].isReachable = false;
+    topology.looked();
+    expect(benched.ends).toEqual([]);
+    replicas[0].isReachable = true;
+    topology.looked();
+    expect(resultOf(benched)).toBe('replica-1');
+  });
+
+  it('a write waits no longer than failoverWaitMs, and is told who is what', () => {
+    const benched = write();
+    clock.advanceMs(4_990);
+    expect(benched.ends).toEqual([]);
+    clock.advanceMs(20);
+    const error = errorOf(benched) as ConnectionError;
+    expect(error.message).toContain('primary: replica, replica-1: replica, replica-2: replica');
+    expect(error).toMatchObject({ safeToRetry: true, outage: true });
+    topology.looked();
+    expect(benched.ends).toHaveLength(1);
+  });
+
+  it('a write waits no longer than its own time, and not at all where waiting is off', () => {
+    const short = write({ timeoutMs: 100 });
+    clock.advanceMs(110);
+    expect(short.ends).toHaveLength(1);
+    use([primary], { failoverWaitMs: 0 });
+    const none = write();
+    clock.advanceMs(10);
+    expect(none.ends).toHaveLength(1);
+  });
+
+  it('a write that is interrupted leaves, and is not sent later', () => {
+    const benched = write();
+    benched.trip.interrupt(new ShutdownError('closing'));
+    expect(errorOf(benched)).toBeInstanceOf(ShutdownError);
+    replicas[0].role = 'primary';
+    topology.looked();
+    expect(replicas[0].asked).toBe(0);
+  });
+
+  it('a read that a replica may answer does not wait', () => {
+    expect(resultOf(read())).toBeDefined();
+  });
+
+  it('5,000 may wait, and the next one is refused at once', () => {
+    const waiting = Array.from({ length: 5_000 }, () => write());
+    expect(waiting.at(-1)?.ends).toEqual([]);
+    const refused = write();
+    expect(errorOf(refused)).toBeInstanceOf(ConnectionError);
+    replicas[0].role = 'primary';
+    topology.looked();
+    expect(waiting.every((benched) => resultOf(benched) === 'replica-1')).toBe(true);
+  });
+});
+
+describe('a primary that refuses a write as read-only', () => {
+  const readOnly = (): DatabaseError => new ReadOnlyError('read-only', { sqlState: '25006' });
+
+  it('has lost its role: the write goes to the new one once that is known', () => {
+    primary.fails(readOnly(), true);
+    const benched = write();
+    expect(topology.demotions).toEqual(['primary']);
+    expect(benched.ends).toEqual([]);
+    replicas[1].role = 'primary';
+    topology.looked();
+    expect(resultOf(benched)).toBe('replica-2');
+  });
+
+  it('is not asked again for ever: after a few the caller is told', () => {
+    for (const node of [primary, ...replicas]) node.fails(readOnly(), true);
+    const benched = write();
+    for (const node of [replicas[0], primary, replicas[1], primary]) {
+      node.role = 'primary';
+      topology.looked();
+    }
+    expect(errorOf(benched)).toBeInstanceOf(ReadOnlyError);
+    expect(primary.asked + replicas[0].asked + replicas[1].asked).toBeLessThanOrEqual(4);
+  });
+
+  it('is the last word where there is no other node', () => {
+    use([primary]);
+    primary.fails(readOnly(), true);
+    expect(errorOf(write())).toBeInstanceOf(ReadOnlyError);
+    expect(topology.demotions).toEqual([]);
+  });
+
+  it('has lost nothing when the refusal was our own, before anything was sent', () => {
+    primary.fails(readOnly(), false);
+    expect(errorOf(write())).toBeInstanceOf(ReadOnlyError);
+    expect(topology.demotions).toEqual([]);
+  });
+
+  it('inside of a transaction is a matter of that transaction', () => {
+    primary.fails(readOnly(), true);
+    const pinned = { node: 'primary', enter: () => undefined };
+    expect(errorOf(write({ pinned }))).toBeInstanceOf(ReadOnlyError);
+    expect(topology.demotions).toEqual([]);
+  });
+});
+
+describe('a primary that cannot be reached', () => {
+  it('makes all nodes be looked at, now', () => {
+    primary.fails(outage());
+    write();
+    expect(topology.looks).toBe(1);
+  });
+
+  it('fails the write, as long as nobody else is primary', () => {
+    const error = outage();
+    primary.fails(error);
+    expect(errorOf(write())).toBe(error);
+    expect(primary.asked).toBe(1);
+  });
+
+  it('loses the write to the new primary, when nothing was sent or it may run twice', () => {
+    primary.answer = (trip) => {
+      replicas[0].role = 'primary';
+      replicas[0].timeline = 2;
+      trip.settle(outage(), undefined);
+    };
+    expect(resultOf(write())).toBe('replica-1');
+  });
+
+  it('keeps a write that was sent and may not run twice', () => {
+    primary.answer = (trip) => {
+      replicas[0].role = 'primary';
+      replicas[0].timeline = 2;
+      trip.isSent = true;
+      trip.settle(outage(false), undefined);
+    };
+    expect(errorOf(write())).toBeInstanceOf(ConnectionError);
+    expect(replicas[0].asked).toBe(0);
+  });
+});
