@@ -2,13 +2,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
+import { Readable } from 'node:stream';
+import { ConnectionError, QueryError } from 'nestjs-database';
+import pg from 'pg';
 import { Checks } from '../../libs/database/src/kernel/option-checks.js';
-import type { Connection } from '../../libs/database/src/driver/driver.js';
+import type { Connection, Submittable } from '../../libs/database/src/driver/driver.js';
 import { pgDriver } from '../../libs/database/src/driver/pg-driver.js';
 import { parseTarget } from '../../libs/database/src/driver/target.js';
 import type { ConnectionTarget } from '../../libs/database/src/driver/target.js';
 import { driverContract } from '../../libs/database/src/testing/driver-contract.js';
+import { CONTRACT_SQL } from '../../libs/database/src/testing/driver-subject.js';
 import { findFreePort } from '../../libs/database/src/embedded/free-port.js';
+import { failure } from '../support/failure.js';
+import { startFaultProxy } from '../support/fault-proxy.js';
 import { useLeakCheck } from '../support/leak-check.js';
 import { useTestDatabase } from '../support/postgres.js';
 
@@ -34,6 +40,11 @@ function target(change: Partial<ConnectionTarget> = {}): ConnectionTarget {
 }
 
 const connect = (): Promise<Connection> => pgDriver.connect(target(), 5_000);
+/** The result of a statement, or what it failed with. */
+const answer = (connection: Connection, text: string): Promise<unknown> =>
+  new Promise((resolve) =>
+    connection.execute({ text }, { replied: (error, result) => resolve(error ?? result) }),
+  );
 
 describe('pgDriver', () => {
   const cases = driverContract({
@@ -49,6 +60,64 @@ describe('pgDriver', () => {
   });
   for (const { name, run } of cases) it(name, run);
 
+  it('does not know whether a COPY was stored whose connection was lost', async () => {
+    const proxy = await startFaultProxy({ targetPort: target().port });
+    const port = Number(new URL(proxy.url(database.url)).port);
+    const connection = await pgDriver.connect(target({ port }), 5_000);
+    await answer(connection, 'CREATE TEMP TABLE contract (n int)');
+    const rows = async function* (): AsyncGenerator<string> {
+      for (let n = 0; ; n++) {
+        yield `${n}\n`;
+        if (n === 1_000) proxy.killAll();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const copying = connection.copyIn(CONTRACT_SQL.copyIn, Readable.from(rows()));
+    const error = await failure(copying, ConnectionError);
+    expect(error).toMatchObject({ safeToRetry: false, outage: true });
+    expect(connection.isUsable).toBe(false);
+    await proxy.stop();
+  });
+
+  describe('lets a submittable talk to the server', () => {
+    /** A query of `pg` itself, which speaks the protocol. */
+    const newQuery = (text: string): { query: Submittable; ended: Promise<unknown> } => {
+      let tell: (outcome: unknown) => void = () => undefined;
+      const ended = new Promise<unknown>((resolve) => (tell = resolve));
+      const callback = (error: unknown, result: { rows: unknown[] } | undefined): void =>
+        tell(error ?? result?.rows);
+      const query = new pg.Query({ text }, callback as never) as unknown as Submittable;
+      return { query, ended };
+    };
+
+    it('and resolves when the server is ready again', async () => {
+      const connection = await connect();
+      const { query, ended } = newQuery('SELECT 1 AS one');
+      await connection.submit(query);
+      expect(await ended).toEqual([{ one: 1 }]);
+      expect(await answer(connection, CONTRACT_SQL.one)).toMatchObject({ rows: [{ one: 1 }] });
+      await connection.end(2_000);
+    });
+
+    it('and tells both what the server refuses, translated', async () => {
+      const connection = await connect();
+      const { query, ended } = newQuery('SELEC');
+      const error = await failure(connection.submit(query), QueryError);
+      expect(error.sqlState).toBe('42601');
+      expect(await ended).toBe(error);
+      expect(await answer(connection, CONTRACT_SQL.one)).toMatchObject({ rows: [{ one: 1 }] });
+      await connection.end(2_000);
+    });
+
+    it('and tells both that the connection is gone already', async () => {
+      const connection = await connect();
+      await connection.end(2_000);
+      const { query, ended } = newQuery('SELECT 1');
+      const error = await failure(connection.submit(query), ConnectionError);
+      expect(await ended).toBe(error);
+    });
+  });
+
   it('gives each session a backend of its own', async () => {
     const connections = await Promise.all([connect(), connect(), connect()]);
     const pids = new Set(connections.map(({ backendPid }) => backendPid));
@@ -62,12 +131,10 @@ describe('pgDriver', () => {
     const leave = connection.listen('notification', ({ payload }: { payload: string }) =>
       heard.push(payload),
     );
-    const run = (text: string): Promise<unknown> =>
-      new Promise((resolve) => connection.execute({ text }, { replied: resolve }));
-    await run('LISTEN contract');
-    await run(`NOTIFY contract, 'first'`);
+    await answer(connection, 'LISTEN contract');
+    await answer(connection, `NOTIFY contract, 'first'`);
     leave();
-    await run(`NOTIFY contract, 'second'`);
+    await answer(connection, `NOTIFY contract, 'second'`);
     await connection.end(2_000);
     expect(heard).toEqual(['first']);
   });

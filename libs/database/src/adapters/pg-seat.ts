@@ -1,9 +1,9 @@
 // Where the statements of a client run: on a lease of its own.
-import { ConnectionError, InDoubtError, QueryTimeoutError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Pinned } from '../query/trip.js';
+import { doubtOf } from '../transaction/boundaries.js';
 import type { PgResult } from './pg-pool.types.js';
 import { readCommand } from './transaction-command.js';
 
@@ -34,14 +34,7 @@ export async function sendCommit(
   try {
     return (await desk.sendOn(pinned, statement, { uncancellable: true })) as PgResult;
   } catch (error) {
-    const isLost = error instanceof ConnectionError || error instanceof QueryTimeoutError;
-    if (!isLost || error.safeToRetry) throw error;
-    lease.drop('its COMMIT was not answered');
-    throw new InDoubtError(
-      'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
-        'Look for its effect before you run it again.',
-      { cause: error },
-    );
+    throw doubtOf(error, lease);
   }
 }
 

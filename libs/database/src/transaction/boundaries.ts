@@ -8,8 +8,10 @@ import {
   QueryError,
   QueryTimeoutError,
   ReadOnlyError,
+  ShutdownError,
 } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
+import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Scope } from './scope.js';
 import type { IsolationLevel } from './transaction.options.js';
@@ -34,6 +36,25 @@ export function beginText(beginning: Beginning, timeoutMs: number): string {
 }
 
 /**
+ * What the failure of a COMMIT means: in doubt when it was sent and not answered, which gives the connection
+ * up; else the failure itself, for then nothing was committed.
+ */
+export function doubtOf(error: unknown, lease: Lease): unknown {
+  // Of a pool that closes over it, or of a deadline, COMMIT learns as little as of a lost connection.
+  const isUnanswered =
+    error instanceof ConnectionError ||
+    error instanceof QueryTimeoutError ||
+    error instanceof ShutdownError;
+  if (!isUnanswered || error.safeToRetry) return error;
+  lease.drop('its COMMIT was not answered');
+  return new InDoubtError(
+    'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
+      'Look for its effect before you run it again.',
+    { cause: error },
+  );
+}
+
+/**
  * Commits. A connection that is lost meanwhile leaves the outcome unknown, unless there was nothing to commit.
  * @throws InDoubtError then; the first error of the transaction when the server rolled back instead.
  */
@@ -42,14 +63,7 @@ export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean):
   try {
     ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, { uncancellable: true }));
   } catch (error) {
-    const isLost = error instanceof ConnectionError || error instanceof QueryTimeoutError;
-    if (!isLost || isReadOnly) throw error;
-    scope.lease.drop('its COMMIT was not answered');
-    throw new InDoubtError(
-      'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
-        'Look for its effect before you run it again.',
-      { cause: error },
-    );
+    throw isReadOnly ? error : doubtOf(error, scope.lease);
   }
   if (command === 'COMMIT') return;
   // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
@@ -104,13 +118,14 @@ export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): P
     }
     const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
     signal?.addEventListener('abort', aborted, { once: true });
-    // An async wrapper: a callback that throws before its first await must not leave the timer behind.
+    // An async wrapper: a callback that throws before its first await must not leave the timer behind. Cleaned up
+    // before the outcome is told: a signal that is heard after it would stop the COMMIT.
     void (async () => work())()
-      .then(resolve, reject)
       .finally(() => {
         timer.cancel();
         signal?.removeEventListener('abort', aborted);
-      });
+      })
+      .then(resolve, reject);
   });
 }
 
