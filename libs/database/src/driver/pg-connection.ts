@@ -157,8 +157,10 @@ export class PgConnection implements Connection {
     try {
       await copying;
     } catch (error) {
+      const isLost = this.closed || wireOf(this.client).stream.destroyed;
       this.destroy();
-      throw translateCopyError(error);
+      // Lost at its very end it may be stored: only a COPY that was broken off by us or refused surely is not.
+      throw isLost ? translateQueryError(new Error(this.closedBecause)) : translateCopyError(error);
     }
     await ready;
     return rowCount();
