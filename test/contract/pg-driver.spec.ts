@@ -62,21 +62,24 @@ describe('pgDriver', () => {
 
   it('does not know whether a COPY was stored whose connection was lost', async () => {
     const proxy = await startFaultProxy({ targetPort: target().port });
-    const port = Number(new URL(proxy.url(database.url)).port);
-    const connection = await pgDriver.connect(target({ port }), 5_000);
-    await answer(connection, 'CREATE TEMP TABLE contract (n int)');
-    const rows = async function* (): AsyncGenerator<string> {
-      for (let n = 0; ; n++) {
-        yield `${n}\n`;
-        if (n === 1_000) proxy.killAll();
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    };
-    const copying = connection.copyIn(CONTRACT_SQL.copyIn, Readable.from(rows()));
-    const error = await failure(copying, ConnectionError);
-    expect(error).toMatchObject({ safeToRetry: false, outage: true });
-    expect(connection.isUsable).toBe(false);
-    await proxy.stop();
+    try {
+      const port = Number(new URL(proxy.url(database.url)).port);
+      const connection = await pgDriver.connect(target({ port }), 5_000);
+      await answer(connection, 'CREATE TEMP TABLE contract (n int)');
+      const rows = async function* (): AsyncGenerator<string> {
+        for (let n = 0; n < 50_000; n++) {
+          yield `${n}\n`;
+          if (n === 1_000) proxy.killAll();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      const copying = connection.copyIn(CONTRACT_SQL.copyIn, Readable.from(rows()));
+      const error = await failure(copying, ConnectionError);
+      expect(error).toMatchObject({ safeToRetry: false, outage: true });
+      expect(connection.isUsable).toBe(false);
+    } finally {
+      await proxy.stop();
+    }
   });
 
   describe('lets a submittable talk to the server', () => {
