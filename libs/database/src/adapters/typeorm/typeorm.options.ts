@@ -56,7 +56,7 @@ export interface TypeormOptions {
 }
 
 /** Defaults of {@link TypeormOptions}. */
-const TYPEORM_DEFAULTS: TypeormOptions = Object.freeze({
+export const TYPEORM_DEFAULTS: TypeormOptions = Object.freeze({
   autoLoadEntities: true,
   migrationTimeoutMs: 3_600_000,
   readFromReplicas: false,
