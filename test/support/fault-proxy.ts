@@ -99,8 +99,8 @@ export class FaultProxy {
   killAll(): void {
     for (const link of this.links) {
       this.counters.reset += 1;
-      link.client.resetAndDestroy();
-      link.server.resetAndDestroy();
+      reset(link.client);
+      reset(link.server);
     }
     this.links.clear();
   }
@@ -129,7 +129,7 @@ export class FaultProxy {
     this.counters.accepted += 1;
     if (this.current === 'reset') {
       this.counters.reset += 1;
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const server = connect(this.target);
@@ -168,8 +168,8 @@ export class FaultProxy {
     from.on('close', () => {
       later(() => {
         if (this.current === 'blackhole' || this.current === silent) return;
-        to.end();
-        if (from.errored) to.resetAndDestroy();
+        if (from.errored) reset(to);
+        else to.end();
         if (to.destroyed) this.links.delete(link);
       });
     });
@@ -184,6 +184,12 @@ export class FaultProxy {
       this.links.delete(link);
     }
   }
+}
+
+/** A RST, unless the end was sent already: a reset on top of it fails (EINVAL) and leaks the socket. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Starts a proxy in front of a server on this machine. */

@@ -145,6 +145,20 @@ describe('statements on a lease', () => {
     expect(errorOf(next)).toBeInstanceOf(ConnectionError);
   });
 
+  it('are not hit by a cancel that was meant for the one before and comes late', async () => {
+    lease.release();
+    // A connection whose CancelRequests take their time.
+    driver.open[0]?.destroy();
+    driver.cancelMs = 50;
+    lease = await lend();
+    driver.script = ({ text }) => ({ afterMs: text === 'a' ? 1_010 : 200 });
+    const slow = run('a');
+    const next = run('b', { timeoutMs: 60_000 });
+    await clock.elapseMs(2_000);
+    expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
+    expect(next.ends).toEqual([{ result: expect.anything() }]);
+  });
+
   it('of which a COMMIT that takes too long is never cancelled', async () => {
     driver.script = () => ({ hangs: true });
     const slow = run('COMMIT', { uncancellable: true });

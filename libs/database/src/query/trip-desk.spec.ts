@@ -64,7 +64,7 @@ beforeEach(() => {
 });
 
 describe('outcomes', () => {
-  it.each<[string, DatabaseError]>([
+  const outcomes: ReadonlyArray<readonly [string, DatabaseError]> = [
     ['error', new QueryError('no')],
     ['error', new UniqueViolationError('twice')],
     ['error', new SerializationError('again')],
@@ -79,13 +79,18 @@ describe('outcomes', () => {
     ['refused', new PoolOverloadedError('primary', POOL, 1_000)],
     ['refused', new CircuitOpenError('primary', 500)],
     ['refused', new ShutdownError('closed')],
-  ])('%s: %s', async (outcome, error) => {
-    pipeline = (trip) => trip.settle(error, undefined);
-    await expect(desk.send(request())).rejects.toBe(error);
-    expect(records).toEqual([
-      expect.objectContaining({ outcome, errorCode: error.code, rowCount: 0 }),
-    ]);
-  });
+  ];
+
+  it.each(outcomes.map(([outcome, error]) => [outcome, error.name, error] as const))(
+    '%s: %s',
+    async (outcome, _, error) => {
+      pipeline = (trip) => trip.settle(error, undefined);
+      await expect(desk.send(request())).rejects.toBe(error);
+      expect(records).toEqual([
+        expect.objectContaining({ outcome, errorCode: error.code, rowCount: 0 }),
+      ]);
+    },
+  );
 
   it('ok: with the rows of the answer', async () => {
     await expect(desk.send(request())).resolves.toEqual({ rows: [{}], rowCount: 1 });

@@ -40,6 +40,8 @@ export interface FakeConnectionParts {
   readonly script: FakeScript;
   /** Time of saying goodbye, in ms of the clock. */
   readonly endMs: number;
+  /** Time a CancelRequest is on its way, in ms of the clock; it hits whatever runs when it arrives. */
+  readonly cancelMs: number;
 }
 
 /** A statement under way. */
@@ -144,10 +146,11 @@ export class FakeConnection implements Connection {
   }
 
   async cancel(timeoutMs: number): Promise<void> {
-    void timeoutMs;
     if (!this.isUsable) return;
     this.cancels++;
-    await Promise.resolve();
+    const { clock, cancelMs } = this.parts;
+    if (cancelMs > 0) await clock.sleep(Math.min(cancelMs, timeoutMs));
+    else await Promise.resolve();
     if (this.running === undefined || this.running.ignoresCancel) return;
     this.answer({
       error: new QueryAbortedError('The server cancelled the statement.', { sqlState: '57014' }),

@@ -34,6 +34,8 @@ export class FakeDriver implements Driver {
   connecting = 0;
   /** Time that saying goodbye takes, in ms of the clock. */
   endMs = 0;
+  /** Time a CancelRequest is on its way, in ms of the clock. */
+  cancelMs = 0;
   /** What statements are answered; may be changed at any time. */
   script: FakeScript = () => undefined;
   /** How attempts to connect end; may be changed at any time. */
@@ -65,6 +67,7 @@ export class FakeDriver implements Driver {
       clock: this.clock,
       script: (statement, asked) => this.script(statement, asked),
       endMs: this.endMs,
+      cancelMs: this.cancelMs,
     });
     this.connections.push(connection);
     return connection;
