@@ -1,5 +1,6 @@
 // How transactions begin, how long they may take and how often they run again.
 import type { Checks } from '../kernel/option-checks.js';
+import type { Priority } from '../query/query.js';
 
 /** PostgreSQL's isolation levels that differ. */
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable';
@@ -52,6 +53,8 @@ export interface TransactionOptions {
    * @default 'required'
    */
   readonly propagation?: Propagation | undefined;
+  /** Place in the queue for a connection, as for a query. @default 'normal' */
+  readonly priority?: Priority | undefined;
   /** Gives up waiting for a connection, and ends the transaction, when it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
