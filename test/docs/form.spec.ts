@@ -47,6 +47,7 @@ const FACTS = {
   ...{ node: 'primary', role: 'primary', from: 'replica', to: 'primary', work: 'w', event: 'e' },
   ...{ error: new Error('x'), attempt: 1, backendPid: 1, leased: 1, max: 1, destroyed: 0 },
   ...{ text: 'select 1', outcome: 'committed' },
+  ...{ waiting: 1, refused: 1, replaced: 1, min: 0, formerMax: 1, reason: 'full', waits: true },
   ...{ downMs: 1, heldMs: 1, tookMs: 1, openMs: 1, delayMs: 1 },
 };
 

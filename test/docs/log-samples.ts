@@ -23,6 +23,8 @@ export const LOG_LINES: readonly string[] = [
     borrowedAt: undefined,
   }),
   line('pool:saturated', { node, leased: 18, max: 20 }),
+  line('pool:overloaded', { node, leased: 20, max: 20, waiting: 640, reason: 'slow' }),
+  line('pool:suspended', { node, leased: 3, max: 20, waiting: 0 }),
   line('node:disconnected', { node, error: refused }),
   line('node:reconnected', { node, downMs: 12_400 }),
   line('circuit:opened', { node, openMs: 1_000, error: refused }),

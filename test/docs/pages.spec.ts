@@ -53,6 +53,48 @@ describe('docs/pool.md', () => {
   });
 });
 
+describe('docs/load.md', () => {
+  const page = usePage('docs/load.md');
+
+  it('has a report that gets its rows', async () => {
+    const Report = await page.load<Type<{ tables(): Promise<unknown[]> }>>(
+      'nightly-report.service.ts',
+      'NightlyReportService',
+    );
+    const { service } = await provide(Report);
+    expect((await service.tables()).length).toBeGreaterThan(10);
+  });
+
+  it('has a maintenance during which nobody is connected, and connections that are new afterwards', async () => {
+    interface Maintenance {
+      whileNobodyIsConnected(restart: () => Promise<void>): Promise<void>;
+      afterANewPassword(): Promise<void>;
+    }
+    const Service = await page.load<Type<Maintenance>>(
+      'maintenance.service.ts',
+      'MaintenanceService',
+    );
+    const { service, app } = await provide(Service);
+    const db = app.get(DatabaseService);
+    const pid = async (): Promise<unknown> => db.one('select pg_backend_pid() as pid');
+    const before = await pid();
+    let meanwhile: Promise<unknown> | undefined;
+    await service.whileNobodyIsConnected(() => {
+      expect(app.get(DatabasePoolService).stats()[0]).toMatchObject({
+        total: 0,
+        isSuspended: true,
+      });
+      meanwhile = pid();
+      return Promise.resolve();
+    });
+    const between = await meanwhile;
+    expect(between).not.toEqual(before);
+    await service.afterANewPassword();
+    expect(await pid()).not.toEqual(between);
+    expect(app.get(DatabasePoolService).stats()[0]).toMatchObject({ max: 40 });
+  });
+});
+
 describe('docs/resilience.md', () => {
   const page = usePage('docs/resilience.md');
 

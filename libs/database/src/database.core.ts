@@ -2,7 +2,7 @@
 import { systemClock } from './kernel/clock.js';
 import type { Clock } from './kernel/clock.js';
 import { Closers } from './kernel/closers.js';
-import { ShutdownError } from './kernel/errors.js';
+import { ShutdownError, UsageError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
 import type { ResolvedNode } from './database.hosts.js';
 import { DatabaseOps } from './database.ops.js';
@@ -13,6 +13,7 @@ import type { Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
 import { Pool } from './pool/pool.js';
+import type { PoolControl } from './pool/pool-control.js';
 import { PoolStage } from './pool/pool.stage.js';
 import type { PoolStats } from './pool/pool-stats.js';
 import { Classifier, loadParser } from './query/classify.js';
@@ -153,6 +154,18 @@ export class DatabaseCore {
 
   pools(): PoolStats[] {
     return this.stations.map(({ pool }) => pool.stats());
+  }
+
+  /**
+   * Control of the pool of one node, or of all.
+   * @throws UsageError when there is no such node.
+   */
+  controlsOf(node: string | undefined): PoolControl[] {
+    const pools = this.stations.map(({ pool }) => pool);
+    const chosen = pools.filter(({ node: name }) => node === undefined || name === node);
+    if (chosen.length > 0) return chosen.map(({ control }) => control);
+    const names = pools.map(({ node: name }) => name).join(', ');
+    throw new UsageError(`There is no node "${node}". The nodes are: ${names}.`);
   }
 
   circuits(): CircuitSnapshot[] {

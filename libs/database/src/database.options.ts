@@ -11,7 +11,7 @@ import { resolveHealth } from './ops/health/health.options.js';
 import type { HealthOptions } from './ops/health/health.options.js';
 import { resolveMonitor } from './ops/monitor/monitor.options.js';
 import type { MonitorOptions } from './ops/monitor/monitor.options.js';
-import { checkPool, POOL_DEFAULTS } from './pool/pool.options.js';
+import { checkPool, POOL_DEFAULTS, poolSlice } from './pool/pool.options.js';
 import type { PoolOptions } from './pool/pool.options.js';
 import {
   BREAKER_DEFAULTS,
@@ -94,17 +94,6 @@ const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
   'monitor',
   'endpoints',
 ];
-
-/** A default minimum yields to a maximum that was chosen; one that was chosen too is checked. */
-function poolSlice(
-  path: string,
-  given: Partial<PoolOptions> | undefined,
-  defaults: PoolOptions,
-  checks: Checks,
-): PoolOptions {
-  const pool = checks.slice(path, given, defaults);
-  return given?.min === undefined ? { ...pool, min: Math.min(pool.min, pool.max) } : pool;
-}
 
 /**
  * Lays the options over their defaults and checks all of them.

@@ -177,6 +177,8 @@ export class DatabaseService {
     options: QueryOptions,
     how: Pick<TripRequest, 'intent' | 'repeatable'>,
   ): Promise<unknown> {
+    const { ambient } = this.core;
+    const { scope } = ambient;
     return this.core.desk.send({
       statement,
       intent: how.intent,
@@ -186,7 +188,10 @@ export class DatabaseService {
       maxLagMs: options.maxLagMs,
       timeoutMs: options.timeoutMs,
       signal: options.signal,
-      pinned: this.core.ambient.scope,
+      pinned: scope,
+      priority: options.priority,
+      // Code of a hook, for one, has no scope while a transaction around it has a connection.
+      holding: scope === undefined ? ambient.holding : undefined,
     });
   }
 }

@@ -15,6 +15,7 @@ export type { DatabaseStatus, LifeState } from './database.core.js';
 export type {
   Consistency,
   Field,
+  Priority,
   QueryOptions,
   QueryResult,
   Statement,
@@ -29,6 +30,7 @@ export type {
 } from './transaction/transaction.options.js';
 
 export { DatabasePoolService } from './database.pool.service.js';
+export type { PoolRequest, ResizeRequest } from './database.pool.service.js';
 export type { PgConnectCallback, PgPool } from './adapters/pg-pool.js';
 export type { PgPoolClient } from './adapters/pg-pool-client.js';
 export type {
@@ -41,7 +43,7 @@ export type {
   PgSubmittable,
 } from './adapters/pg-pool.types.js';
 export type { TypeormList, TypeormOptions } from './adapters/typeorm/typeorm.options.js';
-export type { PoolOptions } from './pool/pool.options.js';
+export type { PoolOptions, PoolSize } from './pool/pool.options.js';
 export type { PoolStats } from './pool/pool-stats.js';
 export type { DeclaredRole, NodeRole, NodeSnapshot } from './routing/node.js';
 export type { RoutingOptions } from './routing/routing.options.js';
@@ -71,7 +73,13 @@ export { DatabaseExceptionFilter } from './ops/endpoints/database-exception.filt
 export type { EndpointsOptions } from './ops/endpoints/endpoints.options.js';
 export type { TelemetryOptions } from './telemetry/telemetry.options.js';
 
-export type { EventMap, LeaseFacts, QueryOutcome, QueryRecord } from './kernel/event-map.js';
+export type {
+  EventMap,
+  LeaseFacts,
+  PoolEventFacts,
+  QueryOutcome,
+  QueryRecord,
+} from './kernel/event-map.js';
 export {
   CheckViolationError,
   CircuitOpenError,
@@ -84,6 +92,7 @@ export {
   NotFoundRowError,
   NotNullViolationError,
   ParameterError,
+  PoolDeadlockError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
@@ -96,5 +105,5 @@ export {
   UniqueViolationError,
   UsageError,
 } from './kernel/errors.js';
-export type { OptionProblem, PoolFigures } from './kernel/errors.js';
+export type { OptionProblem, PoolFigures, RefusalReason } from './kernel/errors.js';
 export { findDatabaseError } from './kernel/error-chain.js';

@@ -206,7 +206,9 @@ export class PgPool extends EventEmitter {
         return this.newClient(new JoinedSeat(scope, this.parts));
       }
       const borrowedAt = sampler.sample();
-      const lease = await desk.sendForLease<Lease>({ ...this.direction(), borrowedAt });
+      const { holding } = ambient;
+      const request = { ...this.direction(), borrowedAt, holding };
+      const lease = await desk.sendForLease<Lease>(request);
       return this.announced(lease, this.newClient(new OwnSeat(lease, desk)));
     } catch (error) {
       throw asPgError(error);

@@ -75,9 +75,13 @@ export interface PoolFigures {
   readonly waiting: number;
 }
 
+function figuresText({ leased, max, waiting }: PoolFigures): string {
+  return `(${leased}/${max} leased, ${waiting} waiting)`;
+}
+
 /** No connection came free in time. */
 export class PoolTimeoutError extends DatabaseError {
-  readonly code = 'DB_POOL_TIMEOUT';
+  readonly code: string = 'DB_POOL_TIMEOUT';
 
   constructor(
     readonly node: string,
@@ -86,19 +90,39 @@ export class PoolTimeoutError extends DatabaseError {
     /** How long a client should stay away, in ms. */
     readonly retryAfterMs: number,
     cause?: unknown,
+    /** What to do about it, where more is known than the figures say. */
+    mend = cause === undefined
+      ? 'Look for a lease that is held too long before you raise pool.max.'
+      : 'New connections to the server fail as well: see the cause.',
   ) {
     super(
-      `No connection to "${node}" came free in ${Math.round(waitedMs)} ms ` +
-        `(${pool.leased}/${pool.max} leased, ${pool.waiting} waiting). ` +
-        (cause === undefined
-          ? 'Look for a lease that is held too long before you raise pool.max.'
-          : 'New connections to the server fail as well: see the cause.'),
+      `No connection to "${node}" came free in ${Math.round(waitedMs)} ms ${figuresText(pool)}. ${mend}`,
       { safeToRetry: true, cause },
     );
   }
 }
 
-/** The queue before the pool is full: the load is shed at once instead of waiting in vain. */
+/** No connection can come free: all are held by transactions and sessions that wait for a second one. */
+export class PoolDeadlockError extends PoolTimeoutError {
+  override readonly code = 'DB_POOL_DEADLOCK';
+
+  constructor(node: string, waitedMs: number, pool: PoolFigures, retryAfterMs: number) {
+    super(
+      node,
+      waitedMs,
+      pool,
+      retryAfterMs,
+      undefined,
+      'Every connection is held by a transaction or session whose code waits for another one. Keep pool.max above ' +
+        'the number of such calls at a time, or let the inner call share the connection: propagation "nested" or "required".',
+    );
+  }
+}
+
+/** Why a pool sends a caller away: `full`: `pool.maxWaiting` others wait; `slow`: all of them wait too long. */
+export type RefusalReason = 'full' | 'slow';
+
+/** The queue before the pool is full, or has been slow for too long: load is shed instead of waiting in vain. */
 export class PoolOverloadedError extends DatabaseError {
   readonly code = 'DB_POOL_OVERLOADED';
 
@@ -107,10 +131,14 @@ export class PoolOverloadedError extends DatabaseError {
     readonly pool: PoolFigures,
     /** How long a client should stay away, in ms. */
     readonly retryAfterMs: number,
+    readonly reason: RefusalReason = 'full',
   ) {
     super(
-      `The queue of "${node}" is full (${pool.leased}/${pool.max} leased, ${pool.waiting} waiting). ` +
-        'Answer 503 and let callers come back later; raise pool.maxWaiting only if they can wait.',
+      reason === 'full'
+        ? `The queue of "${node}" is full ${figuresText(pool)}. ` +
+            'Answer 503 and let callers come back later; raise pool.maxWaiting only if they can wait.'
+        : `The queue of "${node}" is too slow ${figuresText(pool)}: callers have waited longer than pool.queueTargetMs ` +
+            'for all of pool.queueIntervalMs. Answer 503 and let callers come back later; look for slow queries.',
       { safeToRetry: true },
     );
   }

@@ -1,5 +1,7 @@
 // The house's vocabulary: every event and its payload, as plain facts, a sentence each.
 
+import type { RefusalReason } from './errors.js';
+
 /** How a query ended. */
 export type QueryOutcome = 'ok' | 'error' | 'timeout' | 'aborted' | 'refused';
 
@@ -37,6 +39,14 @@ export interface LeaseFacts {
   readonly lastText: string | undefined;
   /** Where it was borrowed. */
   readonly borrowedAt: string | undefined;
+}
+
+/** Figures of a pool at a turn of its life. */
+export interface PoolEventFacts {
+  readonly node: string;
+  readonly leased: number;
+  readonly max: number;
+  readonly waiting: number;
 }
 
 /** Every event of the library. */
@@ -79,6 +89,25 @@ export interface EventMap {
   'lease:returned-late': LeaseFacts;
   /** A lease came back inside a transaction; it was rolled back before anybody else got it. */
   'lease:dirty': LeaseFacts;
+  /**
+   * Code that holds a connection took a second one of the same pool: the first time it happens, and each time it
+   * has to wait for it. The facts are those of the connection it holds.
+   */
+  'lease:nested': LeaseFacts & { readonly waits: boolean };
+  /** Every connection was held by code that waited for another one: the newest of these calls was refused. */
+  'pool:deadlocked': PoolEventFacts;
+  /** Callers are sent away from now on: the queue is full, or was too slow for too long. */
+  'pool:overloaded': PoolEventFacts & { readonly reason: RefusalReason };
+  /** Nobody has to be sent away any more; `refused` counts those who were. */
+  'pool:recovered': PoolEventFacts & { readonly tookMs: number; readonly refused: number };
+  /** New work waits from now on. */
+  'pool:suspended': PoolEventFacts;
+  /** Work goes on; `waiting` is what came meanwhile. */
+  'pool:resumed': PoolEventFacts & { readonly tookMs: number };
+  /** The pool has another size. */
+  'pool:resized': PoolEventFacts & { readonly min: number; readonly formerMax: number };
+  /** Every connection that was open at the call of recycle() has been replaced. */
+  'pool:recycled': PoolEventFacts & { readonly tookMs: number; readonly replaced: number };
   /** More than 80 % of the pool is leased. */
   'pool:saturated': { readonly node: string; readonly leased: number; readonly max: number };
   /** The pool is no longer saturated. */

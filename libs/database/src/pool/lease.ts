@@ -24,6 +24,8 @@ export class Lease implements Pinned, ConnectionOwner {
   readonly node: string;
   /** Set by the pool once it has reported this lease as leaked. */
   isReported = false;
+  /** Statements so far. */
+  runs = 0;
   private readonly queue: Trip[] = [];
   private isBusy = false;
   private isOver = false;
@@ -48,6 +50,11 @@ export class Lease implements Pinned, ConnectionOwner {
     private readonly borrowedAt: BorrowPlace | undefined,
   ) {
     this.node = home.node;
+  }
+
+  /** True while a statement runs on it. */
+  get isWorking(): boolean {
+    return this.isBusy;
   }
 
   /** True after {@link release} or {@link drop}. */
@@ -151,6 +158,7 @@ export class Lease implements Pinned, ConnectionOwner {
   private run(trip: Trip): void {
     trip.leave();
     this.isBusy = true;
+    this.runs++;
     this.pooled.run(trip, this);
   }
 }

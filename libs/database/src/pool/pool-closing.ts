@@ -8,8 +8,8 @@ export interface ClosingPool {
   readonly clock: Clock;
   readonly connections: ReadonlySet<PooledConnection>;
   discard(pooled: PooledConnection, reason: string): void;
-  /** Calls back when the last connection has gone. */
-  onceEmpty(callback: () => void): void;
+  /** Calls back when the last connection has gone. Returns what takes that back. */
+  onceEmpty(callback: () => void): () => void;
 }
 
 /** How it ended. */
@@ -26,11 +26,13 @@ const CANCEL_TIMEOUT_MS = 2_000;
 function isEmptyWithin(pool: ClosingPool, timeoutMs: number): Promise<boolean> {
   if (pool.connections.size === 0) return Promise.resolve(true);
   return new Promise((resolve) => {
-    const timer = pool.clock.schedule(() => resolve(false), timeoutMs, { keepsProcess: true });
-    pool.onceEmpty(() => {
+    const settle = (isEmpty: boolean): void => {
       timer.cancel();
-      resolve(true);
-    });
+      forget();
+      resolve(isEmpty);
+    };
+    const timer = pool.clock.schedule(() => settle(false), timeoutMs, { keepsProcess: true });
+    const forget = pool.onceEmpty(() => settle(true));
   });
 }
 

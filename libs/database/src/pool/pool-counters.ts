@@ -11,7 +11,8 @@ export class PoolCounters {
   closed = 0;
   acquireTimeouts = 0;
   refused = 0;
-  leaks = 0;
+  shed = 0;
+  deadlocks = 0;
   private meanUseMs = 0;
 
   /** A connection came back after this time. */
@@ -31,9 +32,18 @@ export class PoolCounters {
     closed: number;
     acquireTimeouts: number;
     refused: number;
-    leaks: number;
+    shed: number;
+    deadlocks: number;
   } {
-    const { acquired, opened, closed, acquireTimeouts, refused, leaks } = this;
-    return { acquiredCount: acquired, opened, closed, acquireTimeouts, refused, leaks };
+    const { acquired, opened, closed, acquireTimeouts, refused, shed, deadlocks } = this;
+    return {
+      acquiredCount: acquired,
+      opened,
+      closed,
+      acquireTimeouts,
+      refused,
+      shed,
+      deadlocks,
+    };
   }
 }

@@ -16,9 +16,11 @@ export interface KeptPool {
   /** The least recently used one first. */
   readonly idleConnections: readonly PooledConnection[];
   readonly leases: ReadonlySet<Lease>;
+  readonly borrowed: { leaked(lease: Lease): void };
   stats(): PoolStats;
   discard(pooled: PooledConnection, reason: string): void;
-  leaked(lease: Lease): void;
+  /** Looks at the queue. */
+  look(): void;
   grow(): void;
 }
 
@@ -51,6 +53,7 @@ export class PoolKeeper {
     this.retire();
     this.reportLeaks();
     this.reportSaturation();
+    this.pool.look();
     this.pool.grow();
   }
 
@@ -70,7 +73,8 @@ export class PoolKeeper {
     const { leakDetectionMs } = this.pool.options;
     if (leakDetectionMs === 0) return;
     for (const lease of this.pool.leases) {
-      if (!lease.isReported && lease.facts().heldMs >= leakDetectionMs) this.pool.leaked(lease);
+      if (!lease.isReported && lease.facts().heldMs >= leakDetectionMs)
+        this.pool.borrowed.leaked(lease);
     }
   }
 

@@ -14,6 +14,8 @@ export interface PoolStats {
   readonly waiting: number;
   readonly max: number;
   readonly min: number;
+  /** True while new work waits for `resume()`. */
+  readonly isSuspended: boolean;
   /** leased / max, 0 to 1. */
   readonly utilizationRatio: number;
   readonly acquiredCount: number;
@@ -22,7 +24,12 @@ export interface PoolStats {
   readonly connectFailures: number;
   /** Waits that ended without a connection. */
   readonly acquireTimeouts: number;
+  /** Callers who found the queue full. */
   readonly refused: number;
+  /** Callers who were sent away because the queue was too slow for too long. */
+  readonly shed: number;
+  /** Callers who held a connection and waited for another one that could not come. */
+  readonly deadlocks: number;
   readonly leaks: number;
   readonly lastConnectError: string | undefined;
 }

@@ -1,5 +1,5 @@
 // How many connections a node has, how long they live, and how long anybody waits for one.
-import type { Checks } from '../kernel/option-checks.js';
+import { Checks } from '../kernel/option-checks.js';
 
 /** The pool of one node. */
 export interface PoolOptions {
@@ -23,6 +23,19 @@ export interface PoolOptions {
   readonly leakDetectionMs: number;
   /** Callers that may wait at a time; the next one gets PoolOverloadedError at once. @default 2000 */
   readonly maxWaiting: number;
+  /**
+   * Callers may wait this long under overload, in ms; 0 never sheds. Once all of them have waited longer for
+   * `queueIntervalMs` on end, those who still do get PoolOverloadedError, and the newest is served first, until the
+   * queue is empty.
+   * @default 2500, or half of `acquireTimeoutMs` when that is chosen
+   */
+  readonly queueTargetMs: number;
+  /**
+   * Time on end over which the queue has to be too slow, in ms. Not shorter than `acquireTimeoutMs`, it sheds no
+   * burst that would be served in time.
+   * @default 5000, or `acquireTimeoutMs` when that is chosen
+   */
+  readonly queueIntervalMs: number;
   /** Connections that are opened at the same time. @default 4 */
   readonly maxConnecting: number;
   /** Share of `max` from which the pool is reported as saturated, above 0 to 1. @default 0.8 */
@@ -43,10 +56,54 @@ export const POOL_DEFAULTS: PoolOptions = Object.freeze({
   validateAfterIdleMs: 1_000,
   leakDetectionMs: 60_000,
   maxWaiting: 2_000,
+  queueTargetMs: 2_500,
+  queueIntervalMs: 5_000,
   maxConnecting: 4,
   saturationRatio: 0.8,
   closeTimeoutMs: 10_000,
 });
+
+/**
+ * Lays what was given over `defaults`: a default yields to what was chosen beside it, for `min` of 2 does not fit into
+ * a `max` of 1, and whoever lets callers wait for 30 s does not want them shed after 2.5 s.
+ */
+export function poolSlice(
+  path: string,
+  given: Partial<PoolOptions> | undefined,
+  defaults: PoolOptions,
+  checks: Checks,
+): PoolOptions {
+  const pool = checks.slice(path, given, defaults);
+  const { acquireTimeoutMs } = pool;
+  const waits = given?.acquireTimeoutMs !== undefined && acquireTimeoutMs > 0;
+  return {
+    ...pool,
+    ...(given?.min === undefined && { min: Math.min(pool.min, pool.max) }),
+    ...(waits &&
+      given.queueTargetMs === undefined &&
+      pool.queueTargetMs > 0 && { queueTargetMs: Math.ceil(acquireTimeoutMs / 2) }),
+    ...(waits && given.queueIntervalMs === undefined && { queueIntervalMs: acquireTimeoutMs }),
+  };
+}
+
+/** The size of a pool; what is left out stays as it is. */
+export interface PoolSize {
+  readonly max?: number | undefined;
+  /** Follows `max` down where it is left out. */
+  readonly min?: number | undefined;
+}
+
+/**
+ * The options with another size.
+ * @throws ConfigurationError when it is none.
+ */
+export function resized(options: PoolOptions, { max = options.max, min }: PoolSize): PoolOptions {
+  const checks = new Checks();
+  const sized = { ...options, max, min: min ?? Math.min(options.min, max) };
+  checkPool('pool', sized, checks);
+  checks.throwIfAny();
+  return Object.freeze(sized);
+}
 
 /** Checks a pool's slice; `path` is `pool` or `replicaPool`. */
 export function checkPool(path: string, pool: PoolOptions, checks: Checks): void {
@@ -64,6 +121,8 @@ export function checkPool(path: string, pool: PoolOptions, checks: Checks): void
   checks.durationMs(`${path}.validateAfterIdleMs`, pool.validateAfterIdleMs, { min: 0 });
   checks.durationMs(`${path}.leakDetectionMs`, pool.leakDetectionMs, { min: 0 });
   checks.count(`${path}.maxWaiting`, pool.maxWaiting, { min: 0 });
+  checks.durationMs(`${path}.queueTargetMs`, pool.queueTargetMs, { min: 0 });
+  checks.durationMs(`${path}.queueIntervalMs`, pool.queueIntervalMs, { min: 1 });
   checks.count(`${path}.maxConnecting`, pool.maxConnecting, { min: 1 });
   checks.number(`${path}.saturationRatio`, pool.saturationRatio, { min: 0.01, max: 1 });
   checks.durationMs(`${path}.closeTimeoutMs`, pool.closeTimeoutMs, { min: 0 });

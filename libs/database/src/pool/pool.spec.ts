@@ -199,7 +199,7 @@ describe('the queue', () => {
   });
 
   it('tells a longer time to stay away the longer the queue and the slower its connections', async () => {
-    open({ max: 1, maxWaiting: 100 });
+    open({ max: 1, maxWaiting: 100, queueTargetMs: 0 });
     const [holder] = callers(1);
     await clock.elapseMs(0);
     const crowd = callers(100);
@@ -445,6 +445,9 @@ describe('figures and events', () => {
       connectFailures: 0,
       acquireTimeouts: 0,
       refused: 0,
+      shed: 0,
+      deadlocks: 0,
+      isSuspended: false,
       leaks: 0,
       lastConnectError: undefined,
     });

@@ -13,7 +13,7 @@ class WaitingTrip extends Waiter implements Phase {
     private readonly stage: PoolStage,
     readonly trip: Trip,
   ) {
-    super();
+    super(trip.request.priority, trip.request.holding);
   }
 
   override granted(connection: PooledConnection): void {
@@ -21,6 +21,7 @@ class WaitingTrip extends Waiter implements Phase {
   }
 
   override refused(error: DatabaseError): void {
+    this.stage.refused(this.trip);
     this.trip.settle(error, undefined);
   }
 
@@ -42,12 +43,13 @@ export class PoolStage implements Stage, ConnectionOwner {
   ) {}
 
   enter(trip: Trip): void {
-    const { pinned } = trip.request;
+    const { pinned, holding } = trip.request;
     if (pinned !== undefined) {
       pinned.enter(trip);
       return;
     }
     const connection = this.pool.take();
+    if (holding !== undefined) this.pool.admission.nested(holding, connection === undefined);
     if (connection === undefined) this.wait(trip);
     else this.use(trip, connection);
   }
@@ -61,6 +63,11 @@ export class PoolStage implements Stage, ConnectionOwner {
   granted(trip: Trip, connection: PooledConnection): void {
     trip.waitMs += this.clock.monotonicMs() - trip.phaseStartedAtMs;
     this.use(trip, connection);
+  }
+
+  /** @internal */
+  refused(trip: Trip): void {
+    trip.waitMs += this.clock.monotonicMs() - trip.phaseStartedAtMs;
   }
 
   /** @internal */
@@ -86,6 +93,6 @@ export class PoolStage implements Stage, ConnectionOwner {
 
   private use(trip: Trip, connection: PooledConnection): void {
     if (trip.request.wants === 'result') connection.run(trip, this);
-    else trip.settle(undefined, this.pool.lease(connection, trip.request.borrowedAt));
+    else trip.settle(undefined, this.pool.borrowed.lease(connection, trip.request.borrowedAt));
   }
 }

@@ -1,20 +1,21 @@
 // The connections of one node: taken, waited for, given back, opened and closed.
 import type { Clock } from '../kernel/clock.js';
-import { PoolOverloadedError, PoolTimeoutError, ShutdownError } from '../kernel/errors.js';
-import type { ConnectionError, DatabaseError } from '../kernel/errors.js';
+import { ShutdownError } from '../kernel/errors.js';
+import type { ConnectionError, PoolTimeoutError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { Connection } from '../driver/driver.js';
+import { Admission } from './admission.js';
 import { Connector } from './connector.js';
-import { Lease } from './lease.js';
-import type { LeaseHome } from './lease.js';
+import type { Lease } from './lease.js';
+import { Leases } from './leases.js';
 import { PoolCounters } from './pool-counters.js';
 import { drain } from './pool-closing.js';
+import { PoolControl, REASONS } from './pool-control.js';
 import { PoolKeeper } from './pool-keeper.js';
 import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
 import { PooledConnection } from './pooled-connection.js';
 import { answers, resetSession, rollBack } from './session-care.js';
-import { WaitQueue } from './wait-queue.js';
 import type { Waiter } from './wait-queue.js';
 
 /** What a pool works with. */
@@ -31,34 +32,43 @@ export interface PoolParts {
 const END_TIMEOUT_MS = 2_000;
 
 /**
- * A pool of connections. Everything waits in one fair queue; a connection that fails the destroy rule
+ * A pool of connections. Everything waits in one queue; a connection that fails the destroy rule
  * frees its place at once; an open transaction never reaches the next borrower.
  */
-export class Pool implements LeaseHome {
+export class Pool {
   readonly node: string;
   readonly clock: Clock;
-  readonly options: PoolOptions;
+  /** Replaced as a whole when the pool is resized. */
+  options: PoolOptions;
   readonly connections = new Set<PooledConnection>();
-  readonly leases = new Set<Lease>();
+  readonly borrowed: Leases;
+  readonly leases: ReadonlySet<Lease>;
   private readonly idle: PooledConnection[] = [];
-  private readonly queue = new WaitQueue();
+  readonly admission: Admission;
+  readonly control: PoolControl;
   private readonly counters = new PoolCounters();
   private readonly connector: Connector;
   private readonly keeper: PoolKeeper;
   private validating = 0;
-  private isClosing = false;
+  /** @internal False while it closes or is suspended: then nothing rests, and new work waits. */
+  isServing = true;
+  isClosing = false;
   private closing: Promise<void> | undefined;
-  private drained: (() => void) | undefined;
+  private readonly onEmpty = new Set<() => void>();
 
   constructor(private readonly parts: PoolParts) {
     this.node = parts.node;
     this.clock = parts.clock;
     this.options = parts.options;
+    this.borrowed = new Leases(this, parts);
+    this.leases = this.borrowed.open;
     this.connector = new Connector(parts, {
       opened: (connection) => this.add(connection),
       failed: (error) => this.connectFailed(error),
     });
     this.keeper = new PoolKeeper(this, parts);
+    this.admission = new Admission({ ...parts, counters: this.counters, pool: this });
+    this.control = new PoolControl(this, parts);
   }
 
   /** Connections that rest, the most recently used one last. */
@@ -75,7 +85,7 @@ export class Pool implements LeaseHome {
   /** A connection that can be used at once, or undefined: then {@link wait}. */
   take(): PooledConnection | undefined {
     // What is popped while the pool closes would be lost to its end.
-    const pooled = this.isClosing ? undefined : this.idle.pop();
+    const pooled = this.isServing ? this.idle.pop() : undefined;
     if (pooled === undefined) return undefined;
     const nowMs = this.clock.monotonicMs();
     if (nowMs - pooled.idleSinceMs > this.options.validateAfterIdleMs) {
@@ -89,60 +99,33 @@ export class Pool implements LeaseHome {
   /** Queues a waiter; it is told when a connection is his, or why none will be. */
   wait(waiter: Waiter): void {
     // Whoever waits for a connection that may still be opened, or turn out to live, does not wait for others.
-    const coming = this.options.max - this.connections.size + this.validating;
-    if (this.isClosing) {
-      waiter.refused(new ShutdownError(`The pool of "${this.node}" is closed.`));
-    } else if (this.queue.size >= this.options.maxWaiting + coming) {
-      this.counters.refused++;
-      waiter.refused(new PoolOverloadedError(this.node, this.figures(), this.retryAfterMs()));
-    } else {
-      this.queue.push(waiter);
-      this.grow();
-    }
+    const coming = Math.max(0, this.options.max - this.connections.size + this.validating);
+    if (this.isClosing) waiter.refused(new ShutdownError(`The pool of "${this.node}" is closed.`));
+    else if (this.admission.enter(waiter, coming, this.clock.monotonicMs())) this.grow();
   }
 
   /** Takes a waiter out of the queue; no-op when it is not in. */
   abandon(waiter: Waiter): void {
-    this.queue.remove(waiter);
+    this.admission.queue.remove(waiter);
   }
 
   /** The error for a waiter whose time is up; counts it. */
   timeoutError(waitedMs: number): PoolTimeoutError {
-    this.counters.acquireTimeouts++;
-    const cause = this.connector.lastError;
-    return new PoolTimeoutError(this.node, waitedMs, this.figures(), this.retryAfterMs(), cause);
+    const mend = 'The pool is suspended: resume() lets callers go on.';
+    return this.control.isSuspended
+      ? this.admission.timeoutError(waitedMs, undefined, mend)
+      : this.admission.timeoutError(waitedMs, this.connector.lastError);
   }
 
-  /** Gives a connection back. */
-  give(pooled: PooledConnection): void {
+  /** Gives a connection back; `reset` when its session may have been touched. */
+  give(pooled: PooledConnection, reset = false): void {
     const nowMs = this.clock.monotonicMs();
     this.counters.used(nowMs - pooled.takenAtMs);
     if (!pooled.connection.isUsable) this.discard(pooled, 'it was lost');
-    else if (pooled.connection.transactionStatus !== 'idle') void this.rollBack(pooled);
-    else if (this.isClosing || nowMs >= pooled.expiresAtMs) this.discard(pooled, 'its time is up');
-    else this.offer(pooled, nowMs);
-  }
-
-  /** Turns a taken connection into a lease. */
-  lease(pooled: PooledConnection, borrowedAt: { readonly stack?: string } | undefined): Lease {
-    const lease = new Lease(this, pooled, borrowedAt);
-    this.leases.add(lease);
-    return lease;
-  }
-
-  returned(lease: Lease, pooled: PooledConnection, reset: boolean): void {
-    this.leases.delete(lease);
-    if (lease.isReported) this.parts.events.emit('lease:returned-late', lease.facts());
-    if (pooled.connection.transactionStatus !== 'idle' && pooled.connection.isUsable) {
-      this.parts.events.emit('lease:dirty', lease.facts());
-    }
-    if (reset) void this.resetSession(pooled);
-    else this.give(pooled);
-  }
-
-  dropped(lease: Lease, pooled: PooledConnection, reason: string): void {
-    this.leases.delete(lease);
-    this.discard(pooled, reason);
+    else if (reset) void this.clean(pooled, resetSession(pooled), 'its session could not be reset');
+    else if (pooled.connection.transactionStatus !== 'idle')
+      void this.clean(pooled, rollBack(pooled), 'its transaction could not be rolled back');
+    else this.receive(pooled, nowMs);
   }
 
   /** Closes a connection that nobody has, or that nobody may have any more; its place is free at once. */
@@ -155,35 +138,33 @@ export class Pool implements LeaseHome {
     this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
     if (pooled.connection.transactionStatus === 'idle') void pooled.connection.end(END_TIMEOUT_MS);
     else pooled.connection.destroy();
-    if (this.connections.size === 0) this.drained?.();
+    this.control.gone(pooled);
+    if (this.connections.size === 0) {
+      this.admission.pause();
+      for (const callback of [...this.onEmpty]) callback();
+    }
     this.grow();
   }
 
   /** The node does not answer its probe: remembers what each connection has received by now. */
   suspect(): void {
-    for (const pooled of this.connections) pooled.bytesAtSuspicion = pooled.connection.bytesRead;
+    for (const pooled of this.connections) pooled.suspect();
   }
 
   /** The node does not answer a new connection either: those that received nothing since are dead. */
   sever(): void {
-    for (const pooled of [...this.connections]) {
-      if (pooled.connection.bytesRead === pooled.bytesAtSuspicion) pooled.connection.destroy();
-    }
+    for (const pooled of [...this.connections]) pooled.sever();
   }
 
-  onceEmpty(callback: () => void): void {
-    this.drained = callback;
-  }
-
-  /** Counts a leak; the keeper found it. */
-  leaked(lease: Lease): void {
-    this.counters.leaks++;
-    lease.isReported = true;
-    this.parts.events.emit('lease:leaked', lease.facts());
+  /** Calls back when the last connection has gone. Returns what takes that back. */
+  onceEmpty(callback: () => void): () => void {
+    this.onEmpty.add(callback);
+    return () => void this.onEmpty.delete(callback);
   }
 
   stats(): PoolStats {
-    const { leased, max, waiting } = this.figures();
+    const { leased, max, waiting } = this.admission.figures();
+    const { isSuspended } = this.control;
     return {
       node: this.node,
       total: this.connections.size,
@@ -193,8 +174,11 @@ export class Pool implements LeaseHome {
       waiting,
       max,
       min: this.options.min,
-      utilizationRatio: leased / max,
+      isSuspended,
+      // After a resize more may be leased than there should be.
+      utilizationRatio: Math.min(1, leased / max),
       ...this.counters.snapshot(),
+      leaks: this.borrowed.leaks,
       connectFailures: this.connector.failures,
       lastConnectError: this.connector.lastError?.message,
     };
@@ -208,27 +192,34 @@ export class Pool implements LeaseHome {
     return (this.closing ??= this.shutDown());
   }
 
-  /** Opens what is missing: for those who wait, and up to `min`. */
+  /** Connections that somebody uses. */
+  get leased(): number {
+    return this.connections.size - this.idle.length;
+  }
+
+  /** True when each connection that the pool may have is held by a lease. */
+  get isLeasedOut(): boolean {
+    const { size } = this.connections;
+    return size >= this.options.max && size === this.leases.size;
+  }
+
+  /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
+  look(): void {
+    this.admission.look(this.clock.monotonicMs());
+  }
+
+  /** Opens what is missing: for those who wait, up to `min`, and in place of what was replaced. */
   grow(): void {
     if (this.isClosing) return;
     const { max, min } = this.options;
     const { connecting } = this.connector;
+    const { queue } = this.admission;
     const have = this.connections.size + connecting;
-    const wanted = Math.max(this.queue.size - connecting - this.validating, min - have);
-    this.connector.open(Math.min(wanted, max - have));
-  }
-
-  private figures(): { leased: number; max: number; waiting: number } {
-    return {
-      leased: this.connections.size - this.idle.length,
-      max: this.options.max,
-      waiting: this.queue.size,
-    };
-  }
-
-  /** When a queue of this length should be gone: waiting * mean use / connections, at least 1 s. */
-  private retryAfterMs(): number {
-    return this.counters.queueMs(this.queue.size, this.options.max);
+    const waiting = this.isServing ? queue.size : queue.nestedSize;
+    const wanted = this.isServing ? Math.max(min - have, this.control.missing - connecting) : 0;
+    this.connector.open(
+      Math.min(Math.max(waiting - connecting - this.validating, wanted), max - have),
+    );
   }
 
   private mark(pooled: PooledConnection, nowMs: number): void {
@@ -236,51 +227,58 @@ export class Pool implements LeaseHome {
     this.counters.acquired++;
   }
 
+  /** A clean connection that nobody has: handed on, kept or closed. */
+  private receive(pooled: PooledConnection, nowMs: number): void {
+    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
+    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
+    if (reason === undefined) this.offer(pooled, nowMs);
+    else this.discard(pooled, reason);
+  }
+
   private offer(pooled: PooledConnection, nowMs: number): void {
-    const waiter = this.queue.shift();
-    if (waiter === undefined) {
-      pooled.idleSinceMs = nowMs;
-      this.idle.push(pooled);
-    } else {
+    const { admission, isServing } = this;
+    const waiter = isServing ? admission.next(nowMs) : admission.queue.shiftNested();
+    if (waiter !== undefined) {
       this.mark(pooled, nowMs);
       waiter.granted(pooled);
-    }
+    } else if (isServing) {
+      pooled.idleSinceMs = nowMs;
+      this.idle.push(pooled);
+    } else this.discard(pooled, REASONS.suspended);
   }
 
   private add(connection: Connection): void {
-    if (this.isClosing) {
+    if (this.isClosing || this.connections.size >= this.options.max) {
       const { backendPid } = connection;
-      const reason = 'the pool closed while it was opened';
+      const reason = this.isClosing ? 'the pool closed while it was opened' : REASONS.surplus;
       this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
       void connection.end(END_TIMEOUT_MS);
       return;
     }
     const pooled = new PooledConnection(connection, this.clock, this.options);
+    const nowMs = this.clock.monotonicMs();
+    if (this.connections.size === 0 && this.isServing) this.admission.restart(nowMs);
     this.connections.add(pooled);
     this.counters.opened++;
     connection.onClosed = (reason) => this.discard(pooled, reason);
-    this.offer(pooled, this.clock.monotonicMs());
+    this.offer(pooled, nowMs);
+    this.control.opened();
     this.grow();
   }
 
   /** Nobody can be served when there is no connection at all; otherwise those who wait may be. */
   private connectFailed(error: ConnectionError): void {
-    if (this.connections.size > 0 || this.connector.connecting > 0)
-      this.connector.retryLater(() => this.grow());
-    else this.refuseAll(error);
-  }
-
-  private refuseAll(error: DatabaseError): void {
-    for (let waiter = this.queue.shift(); waiter !== undefined; waiter = this.queue.shift()) {
-      waiter.refused(error);
-    }
+    const mayBeServed = this.connections.size > 0 || this.connector.connecting > 0;
+    // Those who wait for the end of a suspension do not wait for a server that is away meanwhile.
+    if (mayBeServed || this.control.isSuspended) this.connector.retryLater(() => this.grow());
+    else this.admission.refuseAll(error);
   }
 
   private async validate(pooled: PooledConnection): Promise<void> {
     this.validating++;
     const lives = await answers(pooled);
     this.validating--;
-    if (lives && !this.isClosing) this.offer(pooled, this.clock.monotonicMs());
+    if (lives) this.receive(pooled, this.clock.monotonicMs());
     else {
       this.discard(pooled, 'it did not answer any more');
       // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
@@ -288,22 +286,24 @@ export class Pool implements LeaseHome {
     }
   }
 
-  private async rollBack(pooled: PooledConnection): Promise<void> {
-    if (await rollBack(pooled)) this.give(pooled);
-    else this.discard(pooled, 'its transaction could not be rolled back');
-  }
-
-  private async resetSession(pooled: PooledConnection): Promise<void> {
-    if (await resetSession(pooled)) this.give(pooled);
-    else this.discard(pooled, 'its session could not be reset');
+  private async clean(
+    pooled: PooledConnection,
+    cleaning: Promise<boolean>,
+    otherwise: string,
+  ): Promise<void> {
+    if (await cleaning) this.give(pooled);
+    else this.discard(pooled, otherwise);
   }
 
   private async shutDown(): Promise<void> {
     const startedAtMs = this.clock.monotonicMs();
     this.isClosing = true;
+    this.isServing = false;
     const connected = this.connector.stop();
     await this.keeper.stop();
-    this.refuseAll(new ShutdownError(`The pool of "${this.node}" closes.`));
+    const closes = new ShutdownError(`The pool of "${this.node}" closes.`);
+    this.admission.close(closes);
+    this.control.stop(closes);
     for (const pooled of [...this.idle]) this.discard(pooled, 'the pool closes');
     const closing = await drain(this, this.options.closeTimeoutMs);
     await connected;

@@ -22,7 +22,7 @@ export class PooledConnection implements Reply {
   takenAtMs = 0;
   lastText: string | undefined;
   /** What the connection had received when the node was first suspected. */
-  bytesAtSuspicion = 0;
+  private bytesAtSuspicion = 0;
   private trip: Trip | undefined;
   private owner: ConnectionOwner | undefined;
   private cancelling: Promise<void> | undefined;
@@ -81,6 +81,16 @@ export class PooledConnection implements Reply {
       };
       this.connection.execute({ text }, { replied });
     });
+  }
+
+  /** Remembers what was received by now. */
+  suspect(): void {
+    this.bytesAtSuspicion = this.connection.bytesRead;
+  }
+
+  /** Cuts the connection when it received nothing since. */
+  sever(): void {
+    if (this.connection.bytesRead === this.bytesAtSuspicion) this.connection.destroy();
   }
 
   /** Ends what runs now, if anything does. */

@@ -1,5 +1,6 @@
 // First come, first served; leaving from anywhere costs the others nothing.
 import { describe, expect, it } from '@jest/globals';
+import type { Priority } from '../query/query.js';
 import { Waiter, WaitQueue } from './wait-queue.js';
 
 class Someone extends Waiter {
@@ -88,5 +89,95 @@ describe('WaitQueue', () => {
     }
     expect(wrong).toEqual([]);
     expect(drain(queue)).toEqual(list.map(({ number }) => number));
+  });
+});
+
+describe('priorities', () => {
+  class Ranked extends Waiter {
+    constructor(
+      readonly name: string,
+      priority: Priority,
+      isNested = false,
+    ) {
+      super(priority);
+      this.isNested = isNested;
+    }
+    override granted(): void {}
+    override refused(): void {}
+  }
+  const names = (queue: WaitQueue, newestFirst = false): string[] => {
+    const seen: string[] = [];
+    for (let next = queue.shift(newestFirst); next; next = queue.shift(newestFirst))
+      seen.push((next as Ranked).name);
+    return seen;
+  };
+  const filled = (): WaitQueue => {
+    const queue = new WaitQueue();
+    for (const n of [1, 2]) {
+      queue.push(new Ranked(`low ${n}`, 'low'));
+      queue.push(new Ranked(`normal ${n}`, 'normal'));
+      queue.push(new Ranked(`high ${n}`, 'high'));
+      queue.push(new Ranked(`nested ${n}`, 'low', true));
+    }
+    return queue;
+  };
+
+  it('go before the order of arrival; who holds a connection goes first', () => {
+    expect(names(filled())).toEqual([
+      ...['nested 1', 'nested 2', 'high 1', 'high 2'],
+      ...['normal 1', 'normal 2', 'low 1', 'low 2'],
+    ]);
+  });
+
+  it('let the newest go first where it is asked for, of those who may be shed', () => {
+    expect(names(filled(), true)).toEqual([
+      ...['nested 1', 'nested 2', 'high 1', 'high 2'],
+      ...['normal 2', 'normal 1', 'low 2', 'low 1'],
+    ]);
+  });
+
+  it('let nobody wait for ever: one in nine goes to a lane that was passed over', () => {
+    const queue = new WaitQueue();
+    for (let n = 0; n < 5; n++) queue.push(new Ranked(`low ${n}`, 'low'));
+    const served: string[] = [];
+    for (let n = 0; n < 45; n++) {
+      queue.push(new Ranked('high', 'high'));
+      queue.push(new Ranked('high', 'high'));
+      served.push((queue.shift() as Ranked).name);
+    }
+    const low = served.flatMap((name, at) => (name.startsWith('low') ? [at] : []));
+    expect(low).toEqual([8, 17, 26, 35, 44]);
+    expect(served[8]).toBe('low 0');
+    expect(served[44]).toBe('low 4');
+  });
+
+  it('let all lanes that are passed over have their turn', () => {
+    const queue = new WaitQueue();
+    const counts: Record<string, number> = { high: 0, normal: 0, low: 0 };
+    const lanes: Priority[] = ['high', 'normal', 'low'];
+    for (let n = 0; n < 180; n++) {
+      for (const priority of lanes) queue.push(new Ranked(priority, priority));
+      const { name } = queue.shift() as Ranked;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    expect(counts['normal']).toBeGreaterThanOrEqual(18);
+    expect(counts['low']).toBeGreaterThanOrEqual(18);
+    expect(counts['high']).toBeGreaterThanOrEqual(130);
+  });
+
+  it('tell who makes way for somebody more urgent: the newest of the least urgent', () => {
+    const queue = filled();
+    const way = (priority: Priority, isNested = false): string | undefined =>
+      (queue.evictFor(new Ranked('new', priority, isNested)) as Ranked | undefined)?.name;
+    expect(way('low')).toBeUndefined();
+    expect(way('normal')).toBe('low 2');
+    expect(way('high')).toBe('low 1');
+    expect(way('normal')).toBeUndefined();
+    expect(way('high')).toBe('normal 2');
+    expect(way('low', true)).toBe('normal 1');
+    expect(way('low', true)).toBe('high 2');
+    expect(way('low', true)).toBe('high 1');
+    expect(way('low', true)).toBeUndefined();
+    expect(queue.size).toBe(2);
   });
 });

@@ -1,51 +1,146 @@
-// The fair queue before a pool: first come, first served, O(1) at both ends and in the middle.
+// Those who wait for a connection: by urgency, then first come, first served; O(1) at both ends and in the middle.
 import type { DatabaseError } from '../kernel/errors.js';
+import { PRIORITIES } from '../query/query.js';
+import type { Priority } from '../query/query.js';
+import type { Holding } from '../query/trip.js';
 import type { PooledConnection } from './pooled-connection.js';
 
 /** Somebody who waits for a connection; told exactly once how it ended. */
 export abstract class Waiter {
   /** @internal */ next: Waiter | undefined;
   /** @internal */ previous: Waiter | undefined;
-  /** @internal */ isQueued = false;
+  /** @internal The lane he stands in. */ lane: Lane | undefined;
+  /** Monotonic time since which he waits, in ms. */
+  queuedAtMs = 0;
+  /** True when his code holds another connection of the same pool: he goes first, for others wait for that one. */
+  isNested = false;
+
+  constructor(
+    readonly priority: Priority = 'normal',
+    /** Connections that his code holds meanwhile. */
+    readonly holding: Holding | undefined = undefined,
+  ) {}
 
   abstract granted(connection: PooledConnection): void;
   abstract refused(error: DatabaseError): void;
 }
 
 /** A doubly linked list of waiters; allocates nothing. */
-export class WaitQueue {
-  private head: Waiter | undefined;
-  private tail: Waiter | undefined;
-  private count = 0;
-
-  get size(): number {
-    return this.count;
-  }
+class Lane {
+  head: Waiter | undefined;
+  tail: Waiter | undefined;
+  count = 0;
+  /** Grants to others in a row while somebody waited here. */
+  passedOver = 0;
 
   push(waiter: Waiter): void {
     waiter.previous = this.tail;
     if (this.tail === undefined) this.head = waiter;
     else this.tail.next = waiter;
     this.tail = waiter;
-    waiter.isQueued = true;
+    waiter.lane = this;
     this.count++;
   }
 
-  shift(): Waiter | undefined {
-    const waiter = this.head;
-    if (waiter !== undefined) this.remove(waiter);
-    return waiter;
-  }
-
-  /** Takes a waiter out wherever it stands; no-op when it is not queued. */
   remove(waiter: Waiter): void {
-    if (!waiter.isQueued) return;
     if (waiter.previous === undefined) this.head = waiter.next;
     else waiter.previous.next = waiter.next;
     if (waiter.next === undefined) this.tail = waiter.previous;
     else waiter.next.previous = waiter.previous;
-    waiter.next = waiter.previous = undefined;
-    waiter.isQueued = false;
+    waiter.next = waiter.previous = waiter.lane = undefined;
     this.count--;
+    if (this.count === 0) this.passedOver = 0;
+  }
+}
+
+/** Grants that may pass over a lane; the next one is its own, so that nobody waits for ever. */
+const MAX_PASSED_OVER = 8;
+
+/** Four lanes: those who hold a connection already, then by priority. */
+export class WaitQueue {
+  private readonly nested = new Lane();
+  private readonly high = new Lane();
+  private readonly normal = new Lane();
+  private readonly low = new Lane();
+  /** The most urgent one first. */
+  private readonly lanes: readonly Lane[] = [this.nested, this.high, this.normal, this.low];
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** Those who hold a connection of the pool while they wait. */
+  get nestedSize(): number {
+    return this.nested.count;
+  }
+
+  push(waiter: Waiter): void {
+    this.laneOf(waiter).push(waiter);
+    this.count++;
+  }
+
+  /**
+   * The next one to be served: of the most urgent lane, or of one that was passed over often enough. Within a lane
+   * the oldest one, or, `newestFirst`, the newest one of those who may be shed.
+   */
+  shift(newestFirst = false): Waiter | undefined {
+    if (this.count === 0) return undefined;
+    let chosen: Lane | undefined;
+    for (const lane of this.lanes) {
+      if (lane.count === 0) continue;
+      if (chosen === undefined || lane.passedOver >= MAX_PASSED_OVER) chosen = lane;
+      lane.passedOver++;
+    }
+    if (chosen === undefined) return undefined;
+    chosen.passedOver = 0;
+    const takesNewest = newestFirst && (chosen === this.normal || chosen === this.low);
+    return this.taken(takesNewest ? chosen.tail : chosen.head);
+  }
+
+  /** The next one of those who hold a connection already. */
+  shiftNested(): Waiter | undefined {
+    return this.taken(this.nested.head);
+  }
+
+  /** Who came last of those who hold a connection already. */
+  get newestNested(): Waiter | undefined {
+    return this.nested.tail;
+  }
+
+  /** All of those, in the order of their arrival. */
+  *eachNested(): Generator<Waiter> {
+    for (let waiter = this.nested.head; waiter !== undefined; waiter = waiter.next) yield waiter;
+  }
+
+  /** The oldest one who may be shed. */
+  oldest(priority: 'normal' | 'low'): Waiter | undefined {
+    return this[priority].head;
+  }
+
+  /** Takes out the newest one who is less urgent than `waiter`, the least urgent lane first; undefined when nobody is. */
+  evictFor(waiter: Waiter): Waiter | undefined {
+    const own = this.lanes.indexOf(this.laneOf(waiter));
+    for (let at = this.lanes.length - 1; at > own; at--) {
+      const tail = this.lanes[at]?.tail;
+      if (tail !== undefined) return this.taken(tail);
+    }
+    return undefined;
+  }
+
+  /** Takes a waiter out wherever he stands; no-op when he is not queued. */
+  remove(waiter: Waiter): void {
+    if (waiter.lane === undefined) return;
+    waiter.lane.remove(waiter);
+    this.count--;
+  }
+
+  private laneOf({ isNested, priority }: Waiter): Lane {
+    return this.lanes[isNested ? 0 : 1 + PRIORITIES.indexOf(priority)] as Lane;
+  }
+
+  private taken(waiter: Waiter | undefined): Waiter | undefined {
+    if (waiter !== undefined) this.remove(waiter);
+    return waiter;
   }
 }

@@ -24,6 +24,12 @@ export type Intent = 'read' | 'write';
 /** How fresh a read must be. */
 export type Consistency = 'primary' | 'eventual';
 
+/** Who gets a connection first when there are not enough. */
+export type Priority = 'high' | 'normal' | 'low';
+
+/** All priorities, the most urgent one first. */
+export const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
+
 /** Options of one call. */
 export interface QueryOptions {
   /**
@@ -43,6 +49,12 @@ export interface QueryOptions {
   readonly maxLagMs?: number | undefined;
   /** The statement may run twice without harm, so it is repeated after a lost connection. @default false */
   readonly idempotent?: boolean | undefined;
+  /**
+   * Place in the queue for a connection: `high` is served first and never shed, `low` last, and shed first. One
+   * connection in nine goes to those who were passed over. Means nothing inside a transaction or session.
+   * @default 'normal'
+   */
+  readonly priority?: Priority | undefined;
   /** Name of the prepared statement. */
   readonly name?: string | undefined;
 }

@@ -13,6 +13,7 @@ import type { DatabaseError } from '../kernel/errors.js';
 import type { QueryOutcome, QueryRecord } from '../kernel/event-map.js';
 import type { Events } from '../kernel/events.js';
 import { TimerWheel } from '../kernel/timer-wheel.js';
+import { PRIORITIES } from './query.js';
 import type { QueryResult, Statement } from './query.js';
 import type { Enter } from './stage.js';
 import { Trip } from './trip.js';
@@ -67,6 +68,11 @@ export class TripDesk implements TripHost {
       if (request.timeoutMs !== undefined && !(request.timeoutMs > 0)) {
         const shown = JSON.stringify(request.timeoutMs);
         reject(new UsageError(`timeoutMs = ${shown} must be a number of ms above 0.`));
+        return;
+      }
+      if (request.priority !== undefined && !PRIORITIES.includes(request.priority)) {
+        const shown = JSON.stringify(request.priority);
+        reject(new UsageError(`priority = ${shown} must be one of: ${PRIORITIES.join(', ')}.`));
         return;
       }
       this.pipeline(new Trip(this, request, resolve, reject));

@@ -4,16 +4,24 @@ import type { DatabaseError } from '../kernel/errors.js';
 import { QueryAbortedError } from '../kernel/errors.js';
 import { WheelEntry } from '../kernel/timer-wheel.js';
 import type { TimerWheel } from '../kernel/timer-wheel.js';
-import type { Consistency, Intent, Statement } from './query.js';
+import type { Consistency, Intent, Priority, Statement } from './query.js';
 
 /** A connection that a trip is bound to: that of its transaction or session. */
 export interface Pinned {
   /** Name of the node the connection belongs to. */
   readonly node: string;
+  /** True once it was given back. */
+  readonly isReleased?: boolean;
   /** Runs the trip when its turn comes, and settles it. */
   enter(trip: Trip): void;
   /** The trip is about to tell its caller; a transaction explains a failure by its first one here. */
   returning?(trip: Trip): void;
+}
+
+/** A connection that the asking code holds while it asks for another one, and those it held around it. */
+export interface Holding {
+  readonly lease: Pinned;
+  readonly outer: Holding | undefined;
 }
 
 /** A stage that the trip has passed on its way down, and where that one leads to. */
@@ -46,6 +54,10 @@ export interface TripRequest {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly pinned: Pinned | undefined;
+  /** Place in the queue for a connection; undefined is `normal`. */
+  readonly priority?: Priority | undefined;
+  /** What the asking code holds, when this is a connection beside it; undefined outside of any scope. */
+  readonly holding?: Holding | undefined;
   /** COMMIT under way must never be cancelled: its outcome would be unknown. */
   readonly uncancellable?: boolean;
   /** Where a lease is borrowed; `stack` is formatted only when somebody reads it. */

@@ -80,6 +80,58 @@ export const EVENT_LINES: Lines = {
       `${heldText(facts)} came back inside a transaction and was rolled back.${borrowedText(facts)} ` +
         'Send COMMIT or ROLLBACK before the release, or use transaction().',
     ),
+  'lease:nested': (facts) =>
+    line(
+      'warn',
+      `nested ${facts.node}`,
+      `Code that holds a connection of "${facts.node}" ${facts.waits ? 'waits for' : 'took'} a second one. ` +
+        `${heldText(facts)} is the one it holds.${borrowedText(facts)} When all connections are held so, nobody can ` +
+        'go on: keep pool.max above the number of such calls at a time, or use propagation "nested" or "required".',
+    ),
+  'pool:deadlocked': ({ node, leased, max, waiting }) =>
+    line(
+      'error',
+      `deadlock ${node}`,
+      `All of ${leased}/${max} connections of "${node}" were held by code that waited for another one; the newest of ` +
+        `these calls was refused (${waiting} wait). Keep pool.max above the number of such calls at a time.`,
+    ),
+  'pool:overloaded': ({ node, leased, max, waiting, reason }) =>
+    line(
+      'error',
+      `overload ${node}`,
+      `The pool of "${node}" sends callers away, for its queue is ${reason === 'full' ? 'full' : 'too slow'}: ` +
+        `${leased} of ${max} connections are taken, ${waiting} callers wait. Look for slow queries; shed load upstream.`,
+    ),
+  'pool:recovered': ({ node, tookMs, refused, waiting }) =>
+    line(
+      'log',
+      `overload ${node}`,
+      `The pool of "${node}" sends nobody away any more, after ${durationText(tookMs)} and ${refused} refusals; ${waiting} wait.`,
+    ),
+  'pool:suspended': ({ node, leased }) =>
+    line(
+      'warn',
+      `suspension ${node}`,
+      `The pool of "${node}" is suspended: new work waits until resume(), ${leased} connections are still in use.`,
+    ),
+  'pool:resumed': ({ node, tookMs, waiting }) =>
+    line(
+      'log',
+      `suspension ${node}`,
+      `The pool of "${node}" goes on after ${durationText(tookMs)}; ${waiting} callers waited.`,
+    ),
+  'pool:resized': ({ node, formerMax, max, min, leased }) =>
+    line(
+      'log',
+      `size ${node}`,
+      `The pool of "${node}" has ${max} connections at most, not ${formerMax} any more, and ${min} at least; ${leased} are taken.`,
+    ),
+  'pool:recycled': ({ node, replaced, tookMs }) =>
+    line(
+      'log',
+      `recycling ${node}`,
+      `All ${replaced} connections of "${node}" were replaced in ${durationText(tookMs)}.`,
+    ),
   'pool:saturated': ({ node, leased, max }) =>
     line(
       'warn',

@@ -67,13 +67,13 @@ export function writePools(text: PrometheusText, scrape: Scrape, labelsOf: Label
     ['idle_min', 'Connections kept open when idle.', ({ min }) => min],
     ['pending_requests', 'Callers that wait for a connection.', ({ waiting }) => waiting],
     ['connecting', 'Connections that are being opened.', ({ connecting }) => connecting],
+    ['suspended', 'Whether new work waits: 1 or 0.', ({ isSuspended }) => Number(isSuspended)],
   ];
   for (const [name, help, value] of gauges) {
     text.gauge(`db_client_connection_${name}`, help, each(value));
   }
   const counters: ReadonlyArray<[string, string, (pool: PoolStats) => number]> = [
     ['timeouts', 'Waits that ended without a connection.', (pool) => pool.acquireTimeouts],
-    ['refused', 'Callers refused because the queue was full.', ({ refused }) => refused],
     ['create_failures', 'Connections that failed to open.', (pool) => pool.connectFailures],
     ['created', 'Connections opened.', ({ opened }) => opened],
     ['closed', 'Connections closed.', ({ closed }) => closed],
@@ -82,6 +82,15 @@ export function writePools(text: PrometheusText, scrape: Scrape, labelsOf: Label
   for (const [name, help, value] of counters) {
     text.counter(`db_client_connection_${name}_total`, help, each(value));
   }
+  text.counter(
+    'db_client_connection_refused_total',
+    'Callers sent away: the queue was full, or slow for too long, or their wait was a deadlock.',
+    scrape.pools.flatMap(({ node, refused, shed, deadlocks }) => [
+      { labels: labelsOf(node, { reason: 'full' }), value: refused },
+      { labels: labelsOf(node, { reason: 'slow' }), value: shed },
+      { labels: labelsOf(node, { reason: 'deadlock' }), value: deadlocks },
+    ]),
+  );
   text.histogram(
     'db_client_connection_create_time_seconds',
     'Time to open a connection, in seconds.',

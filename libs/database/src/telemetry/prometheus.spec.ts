@@ -26,6 +26,9 @@ const POOL: PoolStats = {
   connectFailures: 5,
   acquireTimeouts: 6,
   refused: 8,
+  shed: 9,
+  deadlocks: 3,
+  isSuspended: false,
   leaks: 1,
   lastConnectError: undefined,
 };

@@ -9,6 +9,7 @@ interface Pending {
 /** Time that a test moves by hand. Pending calls run in the order of their due times. */
 export class FakeClock implements Clock {
   private elapsedMs = 0;
+  private jumpedMs = 0;
   private readonly pending = new Set<Pending>();
 
   /** @param startMs wall time at the start, in ms since 1970 */
@@ -20,7 +21,12 @@ export class FakeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.startMs + this.elapsedMs;
+    return this.startMs + this.elapsedMs + this.jumpedMs;
+  }
+
+  /** Sets the wall clock, forward or back, as an administrator or NTP does; monotonic time goes on unmoved. */
+  jumpWallMs(ms: number): void {
+    this.jumpedMs += ms;
   }
 
   monotonicMs(): number {

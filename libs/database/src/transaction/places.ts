@@ -63,7 +63,8 @@ export class Places {
   }
 
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
-    const borrowedAt = this.parts.sampler.sample();
-    return this.parts.desk.sendForLease<Lease>({ ...request, borrowedAt });
+    const { ambient, desk, sampler } = this.parts;
+    const borrowedAt = sampler.sample();
+    return desk.sendForLease<Lease>({ ...request, borrowedAt, holding: ambient.holding });
   }
 }

@@ -168,10 +168,11 @@ export class TransactionRunner {
     begins: () => void,
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
-    const { consistency, signal } = options;
+    const { consistency, signal, priority } = options;
     if (options.exactlyOnce === true) await this.exactlyOnce.prepare();
     const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
-    const { scope, leave } = await this.places.take({ intent, consistency, signal }, timeoutMs);
+    const request = { intent, consistency, signal, priority } as const;
+    const { scope, leave } = await this.places.take(request, timeoutMs);
     scope.isExactlyOnce = options.exactlyOnce === true;
     begins();
     try {

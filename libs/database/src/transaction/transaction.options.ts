@@ -1,5 +1,6 @@
 // How transactions begin, how long they may take and how often they run again.
 import type { Checks } from '../kernel/option-checks.js';
+import type { Priority } from '../query/query.js';
 
 /** PostgreSQL's isolation levels that differ. */
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable';
@@ -77,6 +78,8 @@ export interface TransactionOptions {
    * back, and throws InDoubtError only when nobody can tell. One more round trip. @default false
    */
   readonly exactlyOnce?: boolean | undefined;
+  /** Place in the queue for a connection, as for a query. @default 'normal' */
+  readonly priority?: Priority | undefined;
   /** Gives up waiting for a connection, and ends the transaction, when it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
