@@ -71,7 +71,13 @@ export { DatabaseExceptionFilter } from './ops/endpoints/database-exception.filt
 export type { EndpointsOptions } from './ops/endpoints/endpoints.options.js';
 export type { TelemetryOptions } from './telemetry/telemetry.options.js';
 
-export type { EventMap, LeaseFacts, PoolEventFacts, QueryOutcome, QueryRecord } from './kernel/event-map.js';
+export type {
+  EventMap,
+  LeaseFacts,
+  PoolEventFacts,
+  QueryOutcome,
+  QueryRecord,
+} from './kernel/event-map.js';
 export {
   CheckViolationError,
   CircuitOpenError,
