@@ -17,6 +17,7 @@ const rows: readonly Row[] = [
   [new errors.CheckViolationError(SECRET), 422, 'DB_CHECK_VIOLATION'],
   [new errors.NotFoundRowError(SECRET), 404, 'DB_NOT_FOUND_ROW'],
   [new errors.PoolTimeoutError('db.internal', 5_000, FIGURES, 2_100), 503, 'DB_POOL_TIMEOUT', 3],
+  [new errors.PoolDeadlockError('db.internal', 50, FIGURES, 1_000), 503, 'DB_POOL_DEADLOCK', 1],
   [new errors.PoolOverloadedError('db.internal', FIGURES, 30_000), 503, 'DB_POOL_OVERLOADED', 30],
   [new errors.CircuitOpenError('db.internal', 1), 503, 'DB_CIRCUIT_OPEN', 1],
   [new errors.CircuitOpenError('db.internal', 0), 503, 'DB_CIRCUIT_OPEN', 1],
