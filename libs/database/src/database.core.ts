@@ -5,12 +5,14 @@ import { Closers } from './kernel/closers.js';
 import { ShutdownError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
 import type { ResolvedNode } from './database.hosts.js';
+import { listenPlaces } from './database.listen.js';
 import { DatabaseOps } from './database.ops.js';
 import type { ResolvedOptions } from './database.options.js';
 import { databasePipeline, nodeChain } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
 import type { Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
+import { Notifications } from './notifications/notifications.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
 import { Pool } from './pool/pool.js';
 import { PoolStage } from './pool/pool.stage.js';
@@ -69,6 +71,7 @@ export class DatabaseCore {
   readonly desk: TripDesk;
   readonly topology: Topology;
   readonly runner: TransactionRunner;
+  readonly notifications: Notifications;
   readonly ops: DatabaseOps;
   private readonly driver: Driver;
   private readonly stations: readonly Station[];
@@ -100,6 +103,16 @@ export class DatabaseCore {
       backoff: options.retry,
       sampler: this.sampler,
       topology: this.topology,
+    });
+    const { connectTimeoutMs, closeTimeoutMs } = options.pool;
+    const { listen, nodes } = options;
+    this.notifications = new Notifications({
+      clock,
+      events,
+      options: listen,
+      locate: listenPlaces({ listen, nodes, connectTimeoutMs, driver, topology: this.topology }),
+      outside: (run) => ambient.run(undefined, run),
+      closeTimeoutMs,
     });
     this.ops = new DatabaseOps({
       options,
@@ -178,6 +191,8 @@ export class DatabaseCore {
     this.closers.add(async () => {
       await Promise.all(this.stations.map(({ pool }) => pool.close()));
     });
+    // Before the pools: handlers under way may still ask something.
+    this.closers.add(() => this.notifications.stop());
     await loadParser();
     this.topology.start();
     for (const { pool } of this.stations) pool.start();

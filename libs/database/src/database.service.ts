@@ -6,6 +6,11 @@ import type { CopyOptions, CopySource } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
 import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor.js';
 import type { StreamOptions } from './database.cursor.js';
+import type {
+  ListenOptions,
+  NotificationHandler,
+  Subscription,
+} from './notifications/notification.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
 import type { TripRequest } from './query/trip.js';
 import { Session } from './transaction/transaction.js';
@@ -165,6 +170,19 @@ export class DatabaseService {
   /** Streams what `COPY (SELECT ...) TO STDOUT` gives; an error comes as the stream's 'error'. */
   copyTo(text: string): Readable {
     return copyOut(this.core.desk, this.core.ambient.scope, text);
+  }
+
+  /**
+   * Calls `handler` for each NOTIFY on `channel` from the moment the promise resolves, one after the other. Survives lost
+   * connections and failovers: `onGap` is called where notifications may be missing. Begins at once, in a transaction too.
+   * @throws UsageError, also behind a pooler without `listen.url`; ConnectionError when it is not acknowledged in time.
+   */
+  listen(
+    channel: string,
+    handler: NotificationHandler,
+    options?: ListenOptions,
+  ): Promise<Subscription> {
+    return this.core.notifications.listen(channel, handler, options);
   }
 
   /** Nodes, pools and circuits as they are now; touches no server. */

@@ -26,6 +26,15 @@ export type {
   TransactionOptions,
 } from './transaction/transaction.options.js';
 
+export type {
+  DatabaseNotification,
+  ListenOptions,
+  NotificationGap,
+  NotificationHandler,
+  Subscription,
+} from './notifications/notification.js';
+export type { ListenerOptions } from './notifications/listen.options.js';
+
 export { DatabasePoolService } from './database.pool.service.js';
 export type { PgConnectCallback, PgPool } from './adapters/pg-pool.js';
 export type { PgPoolClient } from './adapters/pg-pool-client.js';
@@ -42,6 +51,7 @@ export type { TypeormList, TypeormOptions } from './adapters/typeorm/typeorm.opt
 export type { PoolOptions } from './pool/pool.options.js';
 export type { PoolStats } from './pool/pool-stats.js';
 export type { DeclaredRole, NodeRole, NodeSnapshot } from './routing/node.js';
+export type { Pooling } from './routing/pooling.js';
 export type { RoutingOptions } from './routing/routing.options.js';
 export type { StartupOptions } from './database.startup.js';
 export type { TlsMode, TlsOptions } from './driver/tls.options.js';
