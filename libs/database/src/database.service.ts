@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/errors.js';
 import { copyIn, copyOut } from './database.copy.js';
-import type { CopyOptions, CopySource } from './database.copy.js';
+import type { CopyOptions, CopySource, CopyToOptions } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
 import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor.js';
 import type { StreamOptions } from './database.cursor.js';
@@ -168,8 +168,8 @@ export class DatabaseService {
   }
 
   /** Streams what `COPY (SELECT ...) TO STDOUT` gives; an error comes as the stream's 'error'. */
-  copyTo(text: string): Readable {
-    return copyOut(this.core.desk, this.core.ambient.scope, text);
+  copyTo(text: string, options: CopyToOptions = {}): Readable {
+    return copyOut(this.core.desk, this.core.ambient.scope, text, options);
   }
 
   /**

@@ -1,8 +1,10 @@
 // One session on a server, by `pg.Client`.
 import type { EventEmitter } from 'node:events';
+import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ConnectionOptions } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import type { Client, QueryConfig, Submittable as PgSubmittable } from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { systemClock } from '../kernel/clock.js';
@@ -38,6 +40,21 @@ interface Address {
   readonly host: string;
   readonly port: number;
   readonly ssl: ConnectionOptions | false;
+}
+
+/**
+ * TLS to the address of a server whose certificate speaks of its name: the name is verified, and told to the server, all
+ * the same. Without it no CancelRequest passes verify-full, and nobody is told.
+ */
+function namedTls({ ssl, host }: Address): ConnectionOptions | false {
+  if (ssl === false) return false;
+  const verify = (_address: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(host, certificate);
+  return {
+    ...(isIP(host) === 0 && !host.startsWith('/') ? { servername: host } : {}),
+    checkServerIdentity: verify,
+    ...ssl,
+  };
 }
 
 /** Wraps a client for its whole life: it never has an 'error' event without a listener. */
@@ -101,7 +118,9 @@ export class PgConnection implements Connection {
     // The address of this very socket: a name may resolve to another server by now.
     const { remoteAddress } = wireOf(this.client).stream;
     const host = remoteAddress ?? this.address.host;
-    await sendCancel({ ...this.address, host, processId: processID, secretKey }, timeoutMs);
+    const ssl = namedTls(this.address);
+    const { port } = this.address;
+    await sendCancel({ host, port, ssl, processId: processID, secretKey }, timeoutMs);
   }
 
   copyIn(text: string, source: Readable): Promise<number> {
