@@ -81,12 +81,12 @@ function postgresJs(): Contestant {
 }
 
 /** Rounds in which the victim was stopped, and in which the innocent one was. */
-async function measure({ cancelOne, innocent }: Contestant): Promise<[number, number]> {
+async function measure(contestant: Contestant): Promise<[number, number]> {
   let stopped = 0;
   let collateral = 0;
   for (let round = 0; round < rounds; round++) {
-    await cancelOne(victimOf(round)).catch(() => stopped++);
-    await innocent().catch((error: unknown) => {
+    await contestant.cancelOne(victimOf(round)).catch(() => stopped++);
+    await contestant.innocent().catch((error: unknown) => {
       const state = error as { code?: string; sqlState?: string };
       if ((state.sqlState ?? state.code) !== '57014') throw error;
       collateral++;

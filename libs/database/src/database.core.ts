@@ -212,7 +212,10 @@ export class DatabaseCore {
     const { clock, events, options } = this;
     const poolOptions = declaredRole === 'replica' ? options.replicaPool : options.pool;
     const connect = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, poolOptions.connectTimeoutMs);
+      this.driver.connect(target, poolOptions.connectTimeoutMs, {
+        // Not known before the first probe: until then a name might be looked for in vain.
+        keepsBackend: () => node.pooling === 'none' || node.pooling === 'session',
+      });
     const pool = new Pool({ node: name, options: poolOptions, clock, events, connect });
     const breaker = new CircuitBreaker(name, options.breaker, clock, events);
     const resilience = new ResilienceStage({

@@ -1,6 +1,6 @@
 // What an application injects: opens the trip of each call, inside the transaction it is called in.
 import type { Readable } from 'node:stream';
-import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/errors.js';
+import { NotFoundRowError, ReadOnlyError, TooManyRowsError, UsageError } from './kernel/errors.js';
 import { copyIn, copyOut } from './database.copy.js';
 import type { CopyOptions, CopySource, CopyToOptions } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
@@ -16,6 +16,11 @@ import type { TripRequest } from './query/trip.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
 import type { TransactionOptions } from './transaction/transaction.options.js';
+
+const NO_SESSION =
+  'session() needs a backend of its own, and the pooler in between shares backends between transactions. Use ' +
+  'transaction() with SET LOCAL, pg_advisory_xact_lock() and tables that are dropped ON COMMIT, or lead url to the ' +
+  'server itself or to a port of the pooler that pools sessions.';
 
 function toStatement(
   statement: string | Statement,
@@ -126,11 +131,15 @@ export class DatabaseService {
     return this.core.runner.run(work, options);
   }
 
-  /** Runs `work` on one connection, for advisory locks, temporary tables, SET; all of it is taken back afterwards. */
-  session<T>(
+  /**
+   * Runs `work` on one connection, for advisory locks, temporary tables, SET; all of it is taken back afterwards.
+   * @throws UsageError behind a pooler that shares backends between transactions: there is no session.
+   */
+  async session<T>(
     work: (session: Session) => Promise<T>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<T> {
+    if (this.core.topology.primary()?.pooling === 'transaction') throw new UsageError(NO_SESSION);
     return this.core.runner.session(work, options);
   }
 

@@ -11,7 +11,14 @@ import { systemClock } from '../kernel/clock.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
-import type { Connection, Reply, SessionEvent, Submittable, TransactionStatus } from './driver.js';
+import type {
+  Connection,
+  ConnectionTraits,
+  Reply,
+  SessionEvent,
+  Submittable,
+  TransactionStatus,
+} from './driver.js';
 import { prepareParameters } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
 import { isAlive, partsOf, wireOf } from './pg-wire.js';
@@ -19,8 +26,11 @@ import { translateClientError, translateCopyError, translateQueryError } from '.
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
 
-function toQueryConfig(statement: Statement): QueryConfig {
-  const { text, name, values, types } = statement;
+const CUT_SHORT = 'the source was closed before its end';
+
+function toQueryConfig(statement: Statement, keepsBackend: boolean): QueryConfig {
+  const { text, values, types } = statement;
+  const name = keepsBackend ? statement.name : undefined;
   return {
     text,
     ...(name === undefined ? {} : { name }),
@@ -69,6 +79,7 @@ export class PgConnection implements Connection {
   constructor(
     private readonly client: Client,
     private readonly address: Address,
+    private readonly traits: ConnectionTraits = { keepsBackend: () => true },
   ) {
     client.on('error', (error) => this.lost(error.message));
     client.on('end', () => this.lost('the server closed the connection'));
@@ -99,7 +110,7 @@ export class PgConnection implements Connection {
       return;
     }
     try {
-      config = toQueryConfig(statement);
+      config = toQueryConfig(statement, this.traits.keepsBackend());
     } catch (error) {
       reply.replied(error as DatabaseError, undefined);
       return;
@@ -125,7 +136,15 @@ export class PgConnection implements Connection {
 
   copyIn(text: string, source: Readable): Promise<number> {
     const sink = this.client.query(copyStreams.from(text));
-    return this.copied(pipeline(source, sink), () => sink.rowCount);
+    // The server answers the end that we give such a COPY with 57014, as if somebody had cancelled it.
+    let isCutShort = source.destroyed;
+    source.once('close', () => {
+      isCutShort ||= !source.readableEnded && sink.errored === null;
+    });
+    const copying = pipeline(source, sink).catch((error: unknown) => {
+      throw isCutShort && source.errored === null ? new Error(CUT_SHORT) : error;
+    });
+    return this.copied(copying, () => sink.rowCount);
   }
 
   copyOut(text: string, sink: Writable): Promise<number> {
