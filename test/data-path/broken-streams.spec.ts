@@ -47,12 +47,12 @@ const copying = (): Promise<Array<{ pid: number }>> =>
     `select pid from pg_stat_activity where state = 'active' and query ilike 'copy%'`,
   );
 
+/** In one statement: a COPY that is looked up first may be over by the time it is killed. */
 async function killCopy(): Promise<void> {
-  const [{ pid } = { pid: 0 }] = await waitFor(
-    async () => ((await copying()).length > 0 ? copying() : undefined),
-    { describe: 'the COPY on the server' },
-  );
-  await database.sql('select pg_terminate_backend($1)', [pid]);
+  const text = `select pg_terminate_backend(pid) from pg_stat_activity where state = 'active' and query ilike 'copy%'`;
+  await waitFor(async () => (await database.sql(text)).length > 0, {
+    describe: 'the COPY on the server',
+  });
 }
 
 /** Each way in which a source, a row, the line or the time breaks a COPY in. */
