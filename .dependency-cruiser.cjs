@@ -30,6 +30,13 @@ const floors = {
   pool: ['driver/', 'query/', 'kernel/'],
   routing: ['pool/', 'query/', 'kernel/'],
   telemetry: ['pool/pool-stats', 'query/', 'kernel/'],
+  notifications: [
+    'routing/(ask|pooling)',
+    'resilience/backoff',
+    'driver/driver',
+    'query/',
+    'kernel/',
+  ],
   transaction: [
     'routing/',
     'resilience/(retry|resilience.options)',

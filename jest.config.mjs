@@ -34,7 +34,7 @@ const shared = {
   },
 };
 
-/** Suites that ask a real server: named *.e2e-spec.ts wherever they live, and everything in test/ except test/house. */
+/** Suites that ask a real server: named *.e2e-spec.ts wherever they live, and everything in test/ except test/house; test/external is a command of its own. */
 const serverSuites = [
   '<rootDir>/**/*.e2e-spec.ts',
   '<rootDir>/test/!(house|consumers|external)/**/*.spec.ts',

@@ -41,9 +41,9 @@ function target(change: Partial<ConnectionTarget> = {}): ConnectionTarget {
 
 const connect = (): Promise<Connection> => pgDriver.connect(target(), 5_000);
 /** The result of a statement, or what it failed with. */
-const answer = (connection: Connection, text: string): Promise<unknown> =>
+const answer = (connection: Connection, text: string, name?: string): Promise<unknown> =>
   new Promise((resolve) =>
-    connection.execute({ text }, { replied: (error, result) => resolve(error ?? result) }),
+    connection.execute({ text, name }, { replied: (error, result) => resolve(error ?? result) }),
   );
 
 describe('pgDriver', () => {
@@ -59,6 +59,17 @@ describe('pgDriver', () => {
     },
   });
   for (const { name, run } of cases) it(name, run);
+
+  it.each([true, false])(
+    'keeps names of statements: %p, where backends are kept',
+    async (keeps) => {
+      const connection = await pgDriver.connect(target(), 5_000, { keepsBackend: () => keeps });
+      await answer(connection, 'select 1', 'one');
+      const known = await answer(connection, 'select name from pg_prepared_statements');
+      expect(known).toMatchObject({ rows: keeps ? [{ name: 'one' }] : [] });
+      await connection.end(2_000);
+    },
+  );
 
   it('does not know whether a COPY was stored whose connection was lost', async () => {
     const proxy = await startFaultProxy({ targetPort: target().port });

@@ -48,6 +48,7 @@ const FACTS = {
   ...{ error: new Error('x'), attempt: 1, backendPid: 1, leased: 1, max: 1, destroyed: 0 },
   ...{ text: 'select 1', outcome: 'committed' },
   ...{ waiting: 1, refused: 1, replaced: 1, min: 0, formerMax: 1, reason: 'full', waits: true },
+  ...{ channel: 'c', channels: 1, queued: 1 },
   ...{ downMs: 1, heldMs: 1, tookMs: 1, openMs: 1, delayMs: 1 },
 };
 

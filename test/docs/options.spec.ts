@@ -136,6 +136,8 @@ describe.each([
   ['docs/transactions.md', 'option', 'TransactionOptions'],
   ['docs/streams.md', 'option of `stream`', 'StreamOptions'],
   ['docs/streams.md', 'option of `copyFrom`', 'CopyOptions'],
+  ['docs/streams.md', 'option of `copyTo`', 'CopyToOptions'],
+  ['docs/listen.md', 'option of `listen`', 'ListenOptions'],
   ['docs/embedded.md', 'option', 'EmbeddedPostgresOptions'],
   ['docs/pool.md', 'figure', 'PoolStats'],
 ])('%s: the table of "%s"', (page, heading, name) => {

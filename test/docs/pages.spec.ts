@@ -186,6 +186,29 @@ describe('docs/sessions.md', () => {
   });
 });
 
+describe('docs/listen.md', () => {
+  const page = usePage('docs/listen.md');
+
+  it('has a cache that follows what others write, and reads anew after a gap', async () => {
+    await database.sql(`create table rate as select 'A' as symbol, 1 as cents`);
+    interface Prices {
+      onApplicationBootstrap(): Promise<void>;
+      priceOf(symbol: string): number | undefined;
+      change(symbol: string, cents: number): Promise<void>;
+    }
+    const PriceCache = await page.load<Type<Prices>>('price-cache.service.ts', 'PriceCache');
+    const { service } = await provide(PriceCache);
+    expect(service.priceOf('A')).toBe(1);
+    await service.change('A', 2);
+    await waitFor(() => service.priceOf('A') === 2, { describe: 'the change' });
+    await database.sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%' or query = 'SELECT pg_backend_pid() AS pid'`,
+    );
+    await database.sql(`update rate set cents = 3`);
+    await waitFor(() => service.priceOf('A') === 3, { describe: 'the gap to be read' });
+  });
+});
+
 describe('docs/exactly-once.md', () => {
   const page = usePage('docs/exactly-once.md');
 

@@ -23,6 +23,14 @@ export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `copyTo`. */
+export interface CopyToOptions {
+  /** Longest time of the whole COPY, in ms. @default 3600000 */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels it, on the server too, when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const COPY_TIMEOUT_MS = 3_600_000;
 const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
@@ -95,7 +103,12 @@ export function copyIn(
 }
 
 /** Starts a COPY out; closing the stream early cancels it on the server. */
-export function copyOut(desk: TripDesk, pinned: Pinned | undefined, text: string): Readable {
+export function copyOut(
+  desk: TripDesk,
+  pinned: Pinned | undefined,
+  text: string,
+  { timeoutMs = COPY_TIMEOUT_MS, signal }: CopyToOptions,
+): Readable {
   if (!/^\s*copy\s/i.test(text)) {
     throw new UsageError('copyTo takes a whole COPY statement: COPY (SELECT ...) TO STDOUT.');
   }
@@ -121,12 +134,13 @@ export function copyOut(desk: TripDesk, pinned: Pinned | undefined, text: string
   });
   const abort = new AbortController();
   out.once('close', () => abort.abort());
+  const signals = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
   void desk
     .sendWork<number>({
       statement: { text },
       work: (connection: Connection) => connection.copyOut(text, sink),
-      timeoutMs: COPY_TIMEOUT_MS,
-      signal: abort.signal,
+      timeoutMs,
+      signal: signals,
       pinned,
     })
     .catch((error: unknown) => out.destroy(error as Error));

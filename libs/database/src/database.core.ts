@@ -5,12 +5,14 @@ import { Closers } from './kernel/closers.js';
 import { ShutdownError, UsageError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
 import type { ResolvedNode } from './database.hosts.js';
+import { listenPlaces } from './database.listen.js';
 import { DatabaseOps } from './database.ops.js';
 import type { ResolvedOptions } from './database.options.js';
 import { databasePipeline, nodeChain } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
 import type { Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
+import { Notifications } from './notifications/notifications.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
 import { Pool } from './pool/pool.js';
 import type { PoolControl } from './pool/pool-control.js';
@@ -72,6 +74,7 @@ export class DatabaseCore {
   readonly topology: Topology;
   readonly guard: ForeignGuard;
   readonly runner: TransactionRunner;
+  readonly notifications: Notifications;
   readonly ops: DatabaseOps;
   private readonly driver: Driver;
   private readonly stations: readonly Station[];
@@ -105,6 +108,16 @@ export class DatabaseCore {
       backoff: options.retry,
       sampler: this.sampler,
       topology: this.topology,
+    });
+    const { connectTimeoutMs, closeTimeoutMs } = options.pool;
+    const { listen, nodes } = options;
+    this.notifications = new Notifications({
+      clock,
+      events,
+      options: listen,
+      locate: listenPlaces({ listen, nodes, connectTimeoutMs, driver, topology: this.topology }),
+      outside: (run) => ambient.run(undefined, run),
+      closeTimeoutMs,
     });
     this.ops = new DatabaseOps({
       options,
@@ -195,6 +208,8 @@ export class DatabaseCore {
     this.closers.add(async () => {
       await Promise.all(this.stations.map(({ pool }) => pool.close()));
     });
+    // Before the pools: handlers under way may still ask something.
+    this.closers.add(() => this.notifications.stop());
     await loadParser();
     this.topology.start();
     for (const { pool } of this.stations) pool.start();
@@ -214,7 +229,10 @@ export class DatabaseCore {
     const { clock, events, options } = this;
     const poolOptions = declaredRole === 'replica' ? options.replicaPool : options.pool;
     const connect = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, poolOptions.connectTimeoutMs);
+      this.driver.connect(target, poolOptions.connectTimeoutMs, {
+        // Not known before the first probe: until then a name might be looked for in vain.
+        keepsBackend: () => node.pooling === 'none' || node.pooling === 'session',
+      });
     const pool = new Pool({ node: name, options: poolOptions, clock, events, connect });
     const breaker = new CircuitBreaker(name, options.breaker, clock, events);
     const resilience = new ResilienceStage({

@@ -77,12 +77,21 @@ function declaredHosts(options: HostsOptions, checks: Checks): Declared[] {
   return [...first, ...rest];
 }
 
+/** What a URL need not say. */
+export function targetDefaults(
+  options: HostsOptions,
+  checks: Checks,
+): { readonly tls: TlsOptions; readonly applicationName: string } {
+  const isProduction = process.env['NODE_ENV'] === 'production';
+  const tls = resolveTls(options.tls, isProduction ? 'verify-full' : 'disable', checks);
+  return { tls, applicationName: options.applicationName ?? 'nestjs-database' };
+}
+
 /** The nodes of the options; empty when none is named, which production refuses. */
 export function resolveNodes(options: HostsOptions, checks: Checks): ResolvedNode[] {
   const isProduction = process.env['NODE_ENV'] === 'production';
-  const tls = resolveTls(options.tls, isProduction ? 'verify-full' : 'disable', checks);
-  const applicationName = options.applicationName ?? 'nestjs-database';
-  checks.string('applicationName', applicationName);
+  const defaults = targetDefaults(options, checks);
+  checks.string('applicationName', defaults.applicationName);
   const declared = declaredHosts(options, checks);
   if (isProduction && !declared.some(({ role }) => role !== 'replica')) {
     const mend = 'Set DATABASE_URL or pass url; only development starts a PostgreSQL of its own.';
@@ -102,7 +111,7 @@ export function resolveNodes(options: HostsOptions, checks: Checks): ResolvedNod
   }
   const counts = { primary: 0, replica: 0, auto: 0 };
   return declared.flatMap(({ path, url, role }) => {
-    const target = parseTarget(path, url, { tls, applicationName }, checks);
+    const target = parseTarget(path, url, defaults, checks);
     const number = ++counts[role];
     const name =
       role === 'primary' ? 'primary' : `${role === 'auto' ? 'node' : 'replica'}-${number}`;

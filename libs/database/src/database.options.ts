@@ -4,6 +4,8 @@ import type { TypeormOptions } from './adapters/typeorm/typeorm.options.js';
 import { Checks } from './kernel/option-checks.js';
 import { resolveNodes } from './database.hosts.js';
 import type { HostsOptions, ResolvedNode } from './database.hosts.js';
+import { resolveListen } from './database.listen.js';
+import type { ResolvedListen } from './database.listen.js';
 import { DEFAULT_INSTANCE } from './database.instance.js';
 import { resolveEndpoints } from './ops/endpoints/endpoints.options.js';
 import type { EndpointsOptions } from './ops/endpoints/endpoints.options.js';
@@ -11,6 +13,7 @@ import { resolveHealth } from './ops/health/health.options.js';
 import type { HealthOptions } from './ops/health/health.options.js';
 import { resolveMonitor } from './ops/monitor/monitor.options.js';
 import type { MonitorOptions } from './ops/monitor/monitor.options.js';
+import type { ListenerOptions } from './notifications/listen.options.js';
 import { checkPool, POOL_DEFAULTS, poolSlice } from './pool/pool.options.js';
 import type { PoolOptions } from './pool/pool.options.js';
 import {
@@ -43,6 +46,8 @@ export interface DatabaseModuleOptions extends HostsOptions {
   readonly breaker?: Partial<BreakerOptions> | undefined;
   readonly routing?: Partial<RoutingOptions> | undefined;
   readonly transaction?: Partial<TransactionDefaults> | undefined;
+  /** The connection that `listen()` gets its notifications on. */
+  readonly listen?: Partial<ListenerOptions> | undefined;
   /** Figures about queries and the log; `false` measures and writes nothing. */
   readonly telemetry?: Partial<TelemetryOptions> | false | undefined;
   /** Thresholds of the health checks; `false` judges nothing: readiness ends at shutdown only. */
@@ -67,6 +72,7 @@ export interface ResolvedOptions {
   readonly breaker: BreakerOptions;
   readonly routing: RoutingOptions;
   readonly transaction: TransactionDefaults;
+  readonly listen: ResolvedListen;
   readonly typeorm: TypeormOptions | false;
   readonly telemetry: TelemetryOptions | false;
   readonly health: HealthOptions | false;
@@ -88,6 +94,7 @@ const KNOWN: ReadonlyArray<keyof DatabaseModuleOptions> = [
   'breaker',
   'routing',
   'transaction',
+  'listen',
   'typeorm',
   'telemetry',
   'health',
@@ -126,8 +133,19 @@ export function resolveOptions(options: DatabaseModuleOptions = {}): ResolvedOpt
   };
   resolveEndpoints(options.endpoints, checks, { isDefaultInstance: name === DEFAULT_INSTANCE });
   const nodes = resolveNodes(options, checks);
+  const listen = resolveListen(options, checks);
   checks.throwIfAny();
-  const slices = { pool, replicaPool, startup, retry, breaker, routing, transaction, typeorm };
+  const slices = {
+    pool,
+    replicaPool,
+    startup,
+    retry,
+    breaker,
+    routing,
+    transaction,
+    listen,
+    typeorm,
+  };
   for (const slice of Object.values(slices)) Object.freeze(slice);
   return Object.freeze({ name, nodes: Object.freeze(nodes), ...slices, ...rooms });
 }

@@ -1,16 +1,26 @@
 // What an application injects: opens the trip of each call, inside the transaction it is called in.
 import type { Readable } from 'node:stream';
-import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/errors.js';
+import { NotFoundRowError, ReadOnlyError, TooManyRowsError, UsageError } from './kernel/errors.js';
 import { copyIn, copyOut } from './database.copy.js';
-import type { CopyOptions, CopySource } from './database.copy.js';
+import type { CopyOptions, CopySource, CopyToOptions } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
 import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor.js';
 import type { StreamOptions } from './database.cursor.js';
+import type {
+  ListenOptions,
+  NotificationHandler,
+  Subscription,
+} from './notifications/notification.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
 import type { TripRequest } from './query/trip.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
 import type { TransactionOptions } from './transaction/transaction.options.js';
+
+const NO_SESSION =
+  'session() needs a backend of its own, and the pooler in between shares backends between transactions. Use ' +
+  'transaction() with SET LOCAL, pg_advisory_xact_lock() and tables that are dropped ON COMMIT, or lead url to the ' +
+  'server itself or to a port of the pooler that pools sessions.';
 
 function toStatement(
   statement: string | Statement,
@@ -121,11 +131,15 @@ export class DatabaseService {
     return this.core.runner.run(work, options);
   }
 
-  /** Runs `work` on one connection, for advisory locks, temporary tables, SET; all of it is taken back afterwards. */
-  session<T>(
+  /**
+   * Runs `work` on one connection, for advisory locks, temporary tables, SET; all of it is taken back afterwards.
+   * @throws UsageError behind a pooler that shares backends between transactions: there is no session.
+   */
+  async session<T>(
     work: (session: Session) => Promise<T>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<T> {
+    if (this.core.topology.primary()?.pooling === 'transaction') throw new UsageError(NO_SESSION);
     return this.core.runner.session(work, options);
   }
 
@@ -163,8 +177,21 @@ export class DatabaseService {
   }
 
   /** Streams what `COPY (SELECT ...) TO STDOUT` gives; an error comes as the stream's 'error'. */
-  copyTo(text: string): Readable {
-    return copyOut(this.core.desk, this.core.ambient.scope, text);
+  copyTo(text: string, options: CopyToOptions = {}): Readable {
+    return copyOut(this.core.desk, this.core.ambient.scope, text, options);
+  }
+
+  /**
+   * Calls `handler` for each NOTIFY on `channel` from the moment the promise resolves, one after the other. Survives lost
+   * connections and failovers: `onGap` is called where notifications may be missing. Begins at once, in a transaction too.
+   * @throws UsageError, also behind a pooler without `listen.url`; ConnectionError when it is not acknowledged in time.
+   */
+  listen(
+    channel: string,
+    handler: NotificationHandler,
+    options?: ListenOptions,
+  ): Promise<Subscription> {
+    return this.core.notifications.listen(channel, handler, options);
   }
 
   /** Nodes, pools and circuits as they are now; touches no server. */

@@ -9,7 +9,7 @@ export { getDatabaseToken, InjectDatabase } from './database.tokens.js';
 export { Transactional } from './database.transactional.js';
 export type { TransactionalOptions } from './database.transactional.js';
 export { DatabaseService } from './database.service.js';
-export type { CopyOptions, CopyRow, CopySource } from './database.copy.js';
+export type { CopyOptions, CopyRow, CopySource, CopyToOptions } from './database.copy.js';
 export type { StreamOptions } from './database.cursor.js';
 export type { DatabaseStatus, LifeState } from './database.core.js';
 export type {
@@ -29,6 +29,15 @@ export type {
   TransactionOptions,
 } from './transaction/transaction.options.js';
 
+export type {
+  DatabaseNotification,
+  ListenOptions,
+  NotificationGap,
+  NotificationHandler,
+  Subscription,
+} from './notifications/notification.js';
+export type { ListenerOptions } from './notifications/listen.options.js';
+
 export { DatabasePoolService } from './database.pool.service.js';
 export type { PoolRequest, ResizeRequest } from './database.pool.service.js';
 export type { PgConnectCallback, PgPool } from './adapters/pg-pool.js';
@@ -46,6 +55,7 @@ export type { TypeormList, TypeormOptions } from './adapters/typeorm/typeorm.opt
 export type { PoolOptions, PoolSize } from './pool/pool.options.js';
 export type { PoolStats } from './pool/pool-stats.js';
 export type { DeclaredRole, NodeRole, NodeSnapshot } from './routing/node.js';
+export type { Pooling } from './routing/pooling.js';
 export type { RoutingOptions } from './routing/routing.options.js';
 export type { StartupOptions } from './database.startup.js';
 export type { TlsMode, TlsOptions } from './driver/tls.options.js';

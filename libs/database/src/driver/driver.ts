@@ -57,8 +57,18 @@ export interface Connection {
   destroy(): void;
 }
 
+/** What is known of the way to a server, and may be learned after a connection was opened. */
+export interface ConnectionTraits {
+  /** False where a statement may meet another backend than the one before it: names of statements are left out. */
+  readonly keepsBackend: () => boolean;
+}
+
 /** Opens connections. */
 export interface Driver {
   /** @throws ConnectionError, whose `transient` tells whether asking again may help. */
-  connect(target: ConnectionTarget, timeoutMs: number): Promise<Connection>;
+  connect(
+    target: ConnectionTarget,
+    timeoutMs: number,
+    traits?: ConnectionTraits,
+  ): Promise<Connection>;
 }

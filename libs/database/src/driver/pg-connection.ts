@@ -1,15 +1,24 @@
 // One session on a server, by `pg.Client`.
 import type { EventEmitter } from 'node:events';
+import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ConnectionOptions } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import type { Client, QueryConfig, Submittable as PgSubmittable } from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { systemClock } from '../kernel/clock.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
-import type { Connection, Reply, SessionEvent, Submittable, TransactionStatus } from './driver.js';
+import type {
+  Connection,
+  ConnectionTraits,
+  Reply,
+  SessionEvent,
+  Submittable,
+  TransactionStatus,
+} from './driver.js';
 import { prepareParameters } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
 import { isAlive, partsOf, wireOf } from './pg-wire.js';
@@ -17,8 +26,11 @@ import { translateClientError, translateCopyError, translateQueryError } from '.
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
 
-function toQueryConfig(statement: Statement): QueryConfig {
-  const { text, name, values, types } = statement;
+const CUT_SHORT = 'the source was closed before its end';
+
+function toQueryConfig(statement: Statement, keepsBackend: boolean): QueryConfig {
+  const { text, values, types } = statement;
+  const name = keepsBackend ? statement.name : undefined;
   return {
     text,
     ...(name === undefined ? {} : { name }),
@@ -40,6 +52,21 @@ interface Address {
   readonly ssl: ConnectionOptions | false;
 }
 
+/**
+ * TLS to the address of a server whose certificate speaks of its name: the name is verified, and told to the server, all
+ * the same. Without it no CancelRequest passes verify-full, and nobody is told.
+ */
+function namedTls({ ssl, host }: Address): ConnectionOptions | false {
+  if (ssl === false) return false;
+  const verify = (_address: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(host, certificate);
+  return {
+    ...(isIP(host) === 0 && !host.startsWith('/') ? { servername: host } : {}),
+    checkServerIdentity: verify,
+    ...ssl,
+  };
+}
+
 /** Wraps a client for its whole life: it never has an 'error' event without a listener. */
 export class PgConnection implements Connection {
   onClosed: ((reason: string) => void) | undefined;
@@ -52,6 +79,7 @@ export class PgConnection implements Connection {
   constructor(
     private readonly client: Client,
     private readonly address: Address,
+    private readonly traits: ConnectionTraits = { keepsBackend: () => true },
   ) {
     client.on('error', (error) => this.lost(error.message));
     client.on('end', () => this.lost('the server closed the connection'));
@@ -82,7 +110,7 @@ export class PgConnection implements Connection {
       return;
     }
     try {
-      config = toQueryConfig(statement);
+      config = toQueryConfig(statement, this.traits.keepsBackend());
     } catch (error) {
       reply.replied(error as DatabaseError, undefined);
       return;
@@ -101,12 +129,22 @@ export class PgConnection implements Connection {
     // The address of this very socket: a name may resolve to another server by now.
     const { remoteAddress } = wireOf(this.client).stream;
     const host = remoteAddress ?? this.address.host;
-    await sendCancel({ ...this.address, host, processId: processID, secretKey }, timeoutMs);
+    const ssl = namedTls(this.address);
+    const { port } = this.address;
+    await sendCancel({ host, port, ssl, processId: processID, secretKey }, timeoutMs);
   }
 
   copyIn(text: string, source: Readable): Promise<number> {
     const sink = this.client.query(copyStreams.from(text));
-    return this.copied(pipeline(source, sink), () => sink.rowCount);
+    // The server answers the end that we give such a COPY with 57014, as if somebody had cancelled it.
+    let isCutShort = source.destroyed;
+    source.once('close', () => {
+      isCutShort ||= !source.readableEnded && sink.errored === null;
+    });
+    const copying = pipeline(source, sink).catch((error: unknown) => {
+      throw isCutShort && source.errored === null ? new Error(CUT_SHORT) : error;
+    });
+    return this.copied(copying, () => sink.rowCount);
   }
 
   copyOut(text: string, sink: Writable): Promise<number> {

@@ -52,10 +52,10 @@ function clientConfig(target: ConnectionTarget, ssl: ConnectionOptions | false):
 
 /** Opens connections by `pg.Client`. */
 export const pgDriver: Driver = {
-  async connect(target, timeoutMs) {
+  async connect(target, timeoutMs, traits) {
     const ssl = tlsConfig(target.tls);
     const client = new pg.Client(clientConfig(target, ssl));
-    const connection = new PgConnection(client, { ...target, ssl });
+    const connection = new PgConnection(client, { ...target, ssl }, traits);
     const seen: { -readonly [Key in keyof ConnectFailure]: ConnectFailure[Key] } = {
       wantsTls: ssl !== false,
       hasTls: false,

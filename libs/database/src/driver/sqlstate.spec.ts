@@ -188,6 +188,7 @@ describe('what connecting fails with', () => {
     ['28000', serverError('28000'), {}, /pg_hba\.conf/],
     ['3D000', serverError('3D000'), {}, /Create the database/],
     ['42501', serverError('42501'), {}, /Grant/],
+    ['08P01', serverError('08P01'), {}, /ignore_startup_parameters/],
     ['22023', serverError('22023'), {}, /See the cause/],
     ['a self-signed certificate', netError('DEPTH_ZERO_SELF_SIGNED_CERT'), {}, /tls\.ca/],
     ['another name', netError('ERR_TLS_CERT_ALTNAME_INVALID'), {}, /tls\.servername/],

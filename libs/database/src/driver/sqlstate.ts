@@ -118,6 +118,9 @@ const CONNECT_MENDS: Readonly<Record<string, string>> = {
   '42501': 'Grant the user CONNECT on the database.',
   '53300':
     'All of max_connections are taken: lower pool.max per process, or put a pooler in between.',
+  '08P01':
+    'Is it a startup parameter that a pooler refuses? Leave ?options= out of the URL (ALTER ROLE ... SET does the same), or ' +
+    "let the pooler pass it (PgBouncer's ignore_startup_parameters).",
   '57P03': 'The server is starting up or shutting down; it is tried again.',
 };
 
@@ -151,8 +154,8 @@ export interface ConnectFailure {
 function mendOf(error: unknown, seen: ConnectFailure): { mend: string; permanent: boolean } {
   const code = (error as { code?: unknown } | undefined)?.code;
   if (isServerError(error)) {
-    // Wrong password, database or permission: the same answer will come again.
-    const permanent = /^(28|3D|42|22)/.test(error.code);
+    // Wrong password, database, permission or parameter: the same answer will come again.
+    const permanent = /^(28|3D|42|22|08P01)/.test(error.code);
     return { mend: CONNECT_MENDS[error.code] ?? 'See the cause.', permanent };
   }
   if (typeof code === 'string') {

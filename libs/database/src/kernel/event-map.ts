@@ -143,6 +143,24 @@ export interface EventMap {
   'transaction:foreign-connection': { readonly node: string; readonly text: string };
   /** A hook after COMMIT or ROLLBACK failed; the outcome of the transaction stands. */
   'transaction:hook-failed': { readonly error: unknown };
+  /** The line of notifications was lost: what is sent from now on is missed until it is restored. */
+  'notifications:lost': { readonly node: string; readonly error: Error };
+  /** Notifications come again; each subscription is told of its gap. */
+  'notifications:restored': {
+    readonly node: string;
+    readonly downMs: number;
+    readonly channels: number;
+  };
+  /** A try to restore the line of notifications failed. */
+  'notifications:reconnect-failed': {
+    readonly node: string;
+    readonly attempt: number;
+    readonly error: Error;
+  };
+  /** A handler was too slow for its channel, and notifications are dropped from here on; told once a gap. */
+  'notification:dropped': { readonly channel: string; readonly queued: number };
+  /** A handler of notifications, or of gaps, failed; the others were called. */
+  'notification:failed': { readonly channel: string; readonly error: unknown };
   /** Background work failed; it is tried again at its next turn. */
   'work:failed': { readonly work: string; readonly error: unknown };
   /** A listener of an event threw. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionTarget } from '../driver/target.js';
 import { ConnectionError, QueryError, QueryTimeoutError } from '../kernel/errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeAnswer, FakeScript } from '../testing/fake-connection.js';
 import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
 import { NodeProbe } from './node-probe.js';
 
@@ -23,6 +24,11 @@ const REPLICA = {
   walfile: null,
 };
 
+/** A server that gives this row, and its own process id. */
+function answering(row: object, rest: FakeAnswer = {}): FakeScript {
+  return (_statement, { backendPid }) => ({ rows: [{ ...row, pid: backendPid }], ...rest });
+}
+
 let clock: FakeClock;
 let driver: FakeDriver;
 let probe: NodeProbe;
@@ -30,7 +36,7 @@ let probe: NodeProbe;
 beforeEach(() => {
   clock = new FakeClock();
   driver = new FakeDriver(clock);
-  driver.script = () => ({ rows: [PRIMARY], afterMs: 3 });
+  driver.script = answering(PRIMARY, { afterMs: 3 });
   probe = new NodeProbe(() => driver.connect({} as ConnectionTarget, 500), clock, 1_000);
 });
 
@@ -62,11 +68,12 @@ describe('an answer', () => {
       systemId: '7312345678901234567',
       serverVersion: 180_004,
       latencyMs: 3,
+      pooling: 'none',
     });
   });
 
   it('of a replica has how far it has come', async () => {
-    driver.script = () => ({ rows: [REPLICA] });
+    driver.script = answering(REPLICA);
     expect(await ask()).toMatchObject({
       role: 'replica',
       hasReplayedAll: false,
@@ -77,7 +84,7 @@ describe('an answer', () => {
 
   it('of a replica that has replayed nothing yet is one as well', async () => {
     const row = { ...REPLICA, lsn: null, caught_up: null, replay_age_ms: null };
-    driver.script = () => ({ rows: [row] });
+    driver.script = answering(row);
     expect(await ask()).toMatchObject({ lsn: 0n, hasReplayedAll: true, replayAgeMs: undefined });
   });
 });
@@ -99,7 +106,7 @@ describe('the connection', () => {
     const error = new QueryError('no', { sqlState: '42501' });
     driver.script = () => ({ error });
     expect(await ask()).toBe(error);
-    driver.script = () => ({ rows: [PRIMARY] });
+    driver.script = answering(PRIMARY);
     expect(await ask()).toMatchObject({ role: 'primary' });
     expect(driver.attempts).toBe(1);
   });
@@ -127,14 +134,14 @@ describe('a node that does not answer', () => {
   });
 
   it('has a moment more when the answer may lie unread', async () => {
-    driver.script = () => ({ rows: [PRIMARY], afterMs: 1_005 });
+    driver.script = answering(PRIMARY, { afterMs: 1_005 });
     expect(await ask(1_050)).toMatchObject({ role: 'primary' });
   });
 
   it('is asked on a new connection the next time', async () => {
     driver.script = () => ({ hangs: true });
     await ask(1_050);
-    driver.script = () => ({ rows: [PRIMARY] });
+    driver.script = answering(PRIMARY);
     expect(await ask()).toMatchObject({ role: 'primary' });
     expect(driver.attempts).toBe(2);
   });

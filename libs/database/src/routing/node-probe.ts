@@ -1,18 +1,10 @@
 // Asks one node for its role and position, on a connection of its own: never hostage of a full pool.
 import type { Clock } from '../kernel/clock.js';
-import { QueryTimeoutError } from '../kernel/errors.js';
-import type { DatabaseError } from '../kernel/errors.js';
+import { ask } from './ask.js';
+import type { AskedConnection } from './ask.js';
 import { parseLsn } from './lsn.js';
-
-/** The little that a probe needs of a connection. */
-export interface ProbeConnection {
-  readonly isUsable: boolean;
-  execute(
-    statement: { readonly text: string },
-    reply: { replied(error: DatabaseError | undefined, result: unknown): void },
-  ): void;
-  destroy(): void;
-}
+import { PoolingWatch } from './pooling.js';
+import type { Pooling } from './pooling.js';
 
 /** What a node says of itself. */
 export interface ProbeAnswer {
@@ -30,6 +22,8 @@ export interface ProbeAnswer {
   readonly serverVersion: number;
   /** Round trip of the probe, in ms. */
   readonly latencyMs: number;
+  /** What stands in between; undefined while it cannot be told. */
+  readonly pooling?: Pooling | undefined;
 }
 
 interface ProbeRow {
@@ -40,6 +34,7 @@ interface ProbeRow {
   readonly walfile: string | null;
   readonly system_id: string;
   readonly version: number;
+  readonly pid: number;
 }
 
 // The timeline stands in the name of the WAL file: pg_control_checkpoint() was stale after a promotion.
@@ -51,27 +46,33 @@ SELECT r.replica,
          THEN (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 END AS replay_age_ms,
        CASE WHEN NOT r.replica THEN pg_walfile_name(pg_current_wal_lsn()) END AS walfile,
        (SELECT system_identifier::text FROM pg_control_system()) AS system_id,
-       current_setting('server_version_num')::int AS version
+       current_setting('server_version_num')::int AS version,
+       pg_backend_pid() AS pid
 FROM (SELECT pg_is_in_recovery() AS replica) AS r`;
-
-/** Time for an answer that has arrived to be read, in ms. */
-const LAST_CHANCE_MS = 10;
 
 /** Keeps one connection open between probes and opens another when it is lost. */
 export class NodeProbe {
-  private connection: ProbeConnection | undefined;
+  private connection: AskedConnection | undefined;
+  private readonly pooling: PoolingWatch;
+  private readonly limits: { readonly clock: Clock; readonly timeoutMs: number };
 
   constructor(
-    private readonly connect: () => Promise<ProbeConnection>,
+    private readonly connect: () => Promise<AskedConnection>,
     private readonly clock: Clock,
-    private readonly timeoutMs: number,
-  ) {}
+    timeoutMs: number,
+  ) {
+    this.limits = { clock, timeoutMs };
+    this.pooling = new PoolingWatch({ connect, ...this.limits });
+  }
 
   /** @throws DatabaseError when the node cannot be reached or does not answer in time. */
   async ask(): Promise<ProbeAnswer> {
     if (this.connection?.isUsable !== true) this.connection = await this.connect();
+    const { connection } = this;
     const startedAtMs = this.clock.monotonicMs();
-    const row = await this.fetchRow(this.connection);
+    const [row] = await ask<ProbeRow>(connection, PROBE, this.limits);
+    if (row === undefined) throw new Error('The probe got no row.');
+    const latencyMs = this.clock.monotonicMs() - startedAtMs;
     return {
       role: row.replica ? 'replica' : 'primary',
       lsn: parseLsn(row.lsn ?? '0/0'),
@@ -80,33 +81,13 @@ export class NodeProbe {
       timeline: row.walfile === null ? undefined : Number.parseInt(row.walfile.slice(0, 8), 16),
       systemId: row.system_id,
       serverVersion: row.version,
-      latencyMs: this.clock.monotonicMs() - startedAtMs,
+      latencyMs,
+      pooling: await this.pooling.look(connection, row.pid),
     };
   }
 
   close(): void {
     this.connection?.destroy();
     this.connection = undefined;
-  }
-
-  private fetchRow(connection: ProbeConnection): Promise<ProbeRow> {
-    return new Promise((resolve, reject) => {
-      const giveUp = (): void => {
-        // Before the destroy, whose own error would say less.
-        reject(new QueryTimeoutError(this.timeoutMs, { outage: true }));
-        connection.destroy();
-      };
-      // When the event loop was blocked the timer is late, and the answer may lie unread: one more turn for it.
-      let timer = this.clock.schedule(() => {
-        timer = this.clock.schedule(giveUp, LAST_CHANCE_MS);
-      }, this.timeoutMs);
-      const replied = (error: DatabaseError | undefined, result: unknown): void => {
-        timer.cancel();
-        const [row] = (result as { rows: ProbeRow[] } | undefined)?.rows ?? [];
-        if (row === undefined) reject(error ?? new Error('The probe got no row.'));
-        else resolve(row);
-      };
-      connection.execute({ text: PROBE }, { replied });
-    });
   }
 }

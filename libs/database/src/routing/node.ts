@@ -4,6 +4,7 @@ import type { Events } from '../kernel/events.js';
 import type { Enter } from '../query/stage.js';
 import type { PoolStats } from '../pool/pool-stats.js';
 import type { ProbeAnswer } from './node-probe.js';
+import type { Pooling } from './pooling.js';
 
 /** What the options say of a node. */
 export type DeclaredRole = 'primary' | 'replica' | 'auto';
@@ -27,6 +28,8 @@ export interface NodeSnapshot {
   /** Age of what is said here, in ms; undefined before the first probe. */
   readonly ageMs: number | undefined;
   readonly serverVersion: number | undefined;
+  /** What stands between us and the server; undefined when it is not known. */
+  readonly pooling: Pooling | undefined;
   readonly lastError: string | undefined;
 }
 
@@ -90,6 +93,11 @@ export class Node {
   get inFlight(): number {
     const { leased, waiting } = this.parts.poolStats();
     return leased + waiting;
+  }
+
+  /** What stands between us and the server; undefined when it is not known. */
+  get pooling(): Pooling | undefined {
+    return this.answer?.pooling;
   }
 
   /** Timeline of a primary, as it reported last. */
@@ -166,6 +174,7 @@ export class Node {
       latencyMs: this.answer?.latencyMs,
       ageMs: this.askedAtMs === undefined ? undefined : nowMs - this.askedAtMs,
       serverVersion: this.answer?.serverVersion,
+      pooling: this.pooling,
       lastError: this.failure?.message,
     };
   }

@@ -200,6 +200,37 @@ export const EVENT_LINES: Lines = {
       'transaction hook',
       `A hook after a transaction failed: ${errorText(error)}${whereText(error)} The transaction stands; catch errors inside the hook.`,
     ),
+  'notifications:lost': ({ node, error }) =>
+    line(
+      'warn',
+      `notifications ${node}`,
+      `Notifications from "${node}" are missed: ${errorText(error)} The line is opened again; each subscription is told of its gap.`,
+    ),
+  'notifications:restored': ({ node, downMs, channels }) =>
+    line(
+      'log',
+      `notifications ${node}`,
+      `Notifications come from "${node}" again, on ${channels} channels, after ${durationText(downMs)}.`,
+    ),
+  'notifications:reconnect-failed': ({ node, attempt, error }) =>
+    line(
+      'warn',
+      `notifications retry ${node}`,
+      `Attempt ${attempt} to listen again failed: ${errorText(error)}`,
+    ),
+  'notification:dropped': ({ channel, queued }) =>
+    line(
+      'warn',
+      `notifications dropped ${channel}`,
+      `The handler of channel "${channel}" is too slow: ${queued} notifications wait, and more are dropped. ` +
+        'Let it hand the work on, or raise listen.maxQueued.',
+    ),
+  'notification:failed': ({ channel, error }) =>
+    line(
+      'error',
+      `notification ${channel}`,
+      `A handler of channel "${channel}" failed: ${errorText(error)}${whereText(error)} Catch errors inside the handler.`,
+    ),
   'work:failed': ({ work, error }) =>
     line(
       'warn',

@@ -18,6 +18,7 @@ export function nodeSnapshot(change: Partial<NodeSnapshot> = {}): NodeSnapshot {
     latencyMs: 1,
     ageMs: 100,
     serverVersion: 180_000,
+    pooling: 'none',
     lastError: undefined,
     ...change,
   };
