@@ -33,10 +33,11 @@ export interface Connection {
   onClosed: ((reason: string) => void) | undefined;
   execute(statement: Statement, reply: Reply): void;
   /**
-   * Asks the server to cancel what runs. Resolves when the server has closed the cancel socket:
-   * until then the request may still hit the next statement.
+   * Asks the server to cancel what runs. Resolves to true when the server has closed the cancel socket: until then
+   * the request may still hit the next statement. False when it was sent and the close was not seen, by `timeoutMs`
+   * or for a broken socket: it may hit whatever this session runs from now on.
    */
-  cancel(timeoutMs: number): Promise<void>;
+  cancel(timeoutMs: number): Promise<boolean>;
   /**
    * Runs `COPY ... FROM STDIN` and resolves with the rows when the server is ready again. When the source
    * fails midway nothing is stored, and the connection is given up.

@@ -123,15 +123,15 @@ export class PgConnection implements Connection {
     });
   }
 
-  async cancel(timeoutMs: number): Promise<void> {
+  async cancel(timeoutMs: number): Promise<boolean> {
     const { processID, secretKey } = partsOf(this.client);
-    if (this.closed || processID === null || secretKey === null) return;
+    if (this.closed || processID === null || secretKey === null) return true;
     // The address of this very socket: a name may resolve to another server by now.
     const { remoteAddress } = wireOf(this.client).stream;
     const host = remoteAddress ?? this.address.host;
     const ssl = namedTls(this.address);
     const { port } = this.address;
-    await sendCancel({ host, port, ssl, processId: processID, secretKey }, timeoutMs);
+    return sendCancel({ host, port, ssl, processId: processID, secretKey }, timeoutMs);
   }
 
   copyIn(text: string, source: Readable): Promise<number> {

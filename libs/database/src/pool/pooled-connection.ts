@@ -133,7 +133,12 @@ export class PooledConnection implements Reply {
   }
 
   private async cancel(): Promise<void> {
-    await this.connection.cancel(CANCEL_TIMEOUT_MS);
+    const isOver = await this.connection.cancel(CANCEL_TIMEOUT_MS);
+    if (!isOver) {
+      // The request is still on its way, to hit whoever would have the connection next.
+      this.connection.destroy();
+      return;
+    }
     if (this.owner === undefined) return;
     // A server that does not let go in time is dead or unreachable: the socket is given up.
     this.grace = this.clock.schedule(() => this.connection.destroy(), CANCEL_TIMEOUT_MS, {

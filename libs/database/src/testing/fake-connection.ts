@@ -145,16 +145,18 @@ export class FakeConnection implements Connection {
     this.tell('end', undefined);
   }
 
-  async cancel(timeoutMs: number): Promise<void> {
-    if (!this.isUsable) return;
+  async cancel(timeoutMs: number): Promise<boolean> {
+    if (!this.isUsable) return true;
     this.cancels++;
     const { clock, cancelMs } = this.parts;
     if (cancelMs > 0) await clock.sleep(Math.min(cancelMs, timeoutMs));
     else await Promise.resolve();
-    if (this.running === undefined || this.running.ignoresCancel) return;
+    if (cancelMs > timeoutMs) return false;
+    if (this.running === undefined || this.running.ignoresCancel) return true;
     this.answer({
       error: new QueryAbortedError('The server cancelled the statement.', { sqlState: '57014' }),
     });
+    return true;
   }
 
   /** Counts the lines; when the source fails, the connection is given up. */
