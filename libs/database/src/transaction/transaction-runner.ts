@@ -42,6 +42,18 @@ type Work<T> = (transaction: Transaction) => Promise<T>;
 
 const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
 
+/** A read-only transaction may run on a replica when it says how old its data may be. */
+function whereTo({
+  readOnly,
+  after,
+  signal,
+  ...options
+}: TransactionOptions): Partial<TripRequest> {
+  const consistency = options.consistency ?? (after === undefined ? 'primary' : 'session');
+  const mayBeOld = readOnly === true && consistency !== 'primary';
+  return { intent: mayBeOld ? 'read' : 'write', consistency, after, signal };
+}
+
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
   private readonly places: Places;
@@ -158,9 +170,8 @@ export class TransactionRunner {
     begins: () => void,
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
-    const { consistency, signal } = options;
-    const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
-    const { scope, leave } = await this.places.take({ intent, consistency, signal }, timeoutMs);
+    const request = whereTo(options);
+    const { scope, leave } = await this.places.take(request, timeoutMs);
     begins();
     try {
       const result = await this.runIn(scope, work, options, timeoutMs);
