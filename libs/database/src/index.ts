@@ -7,6 +7,8 @@ export { databaseOptionsFromEnv } from './database.environment.js';
 export { getDatabaseToken, InjectDatabase } from './database.tokens.js';
 
 export { DatabaseService } from './database.service.js';
+export { ConsistencyInterceptor } from './database.consistency.js';
+export type { ConsistencyInterceptorOptions } from './database.consistency.js';
 export type { CopyOptions, CopyRow, CopySource } from './database.copy.js';
 export type { StreamOptions } from './database.cursor.js';
 export type { DatabaseStatus, LifeState } from './database.core.js';
