@@ -2,14 +2,14 @@
 import { systemClock } from './kernel/clock.js';
 import type { Clock } from './kernel/clock.js';
 import { Closers } from './kernel/closers.js';
-import { ShutdownError } from './kernel/errors.js';
+import { ConnectionError, ShutdownError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
 import type { ResolvedNode } from './database.hosts.js';
 import { DatabaseOps } from './database.ops.js';
 import type { ResolvedOptions } from './database.options.js';
 import { databasePipeline, nodeChain } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
-import type { Driver } from './driver/driver.js';
+import type { Connection, Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
 import { Pool } from './pool/pool.js';
@@ -211,10 +211,17 @@ export class DatabaseCore {
   private build({ name, declaredRole, target }: ResolvedNode): Station {
     const { clock, events, options } = this;
     const poolOptions = declaredRole === 'replica' ? options.replicaPool : options.pool;
-    const connect = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, poolOptions.connectTimeoutMs);
+    const connect = async (): ReturnType<Driver['connect']> => {
+      const connection = await this.driver.connect(target, poolOptions.connectTimeoutMs);
+      if (connection.isStandby !== true || node.role !== 'primary') return connection;
+      connection.destroy();
+      this.topology.demoted(name);
+      throw this.standbyError(name, target.label);
+    };
     const pool = new Pool({ node: name, options: poolOptions, clock, events, connect });
-    const breaker = new CircuitBreaker(name, options.breaker, clock, events);
+    const { probeTimeoutMs, slowStartMs, maxEjectedRatio } = options.routing;
+    const mayOpen = (): boolean => this.topology.mayEject(name, maxEjectedRatio);
+    const breaker = new CircuitBreaker(name, options.breaker, clock, events, mayOpen);
     const resilience = new ResilienceStage({
       node: name,
       clock,
@@ -223,11 +230,10 @@ export class DatabaseCore {
       breaker,
       defaultTimeoutMs: poolOptions.acquireTimeoutMs + poolOptions.statementTimeoutMs,
     });
-    const { probeTimeoutMs } = options.routing;
     const connectProbe = (): ReturnType<Driver['connect']> =>
       this.driver.connect(target, Math.min(poolOptions.connectTimeoutMs, probeTimeoutMs));
     const probe = new NodeProbe(connectProbe, clock, probeTimeoutMs);
-    const node = new Node({
+    const node: Node = new Node({
       name,
       address: target.label,
       declaredRole,
@@ -239,7 +245,22 @@ export class DatabaseCore {
       isWatched: () => probe.isConnected,
       suspect: () => pool.suspect(),
       sever: () => pool.sever(),
+      slowStartMs,
+      evict: (which, reason) => {
+        if (which === 'all') return pool.evict(reason, { cutsLeased: true });
+        const unwanted = ({ isStandby }: Connection): boolean => isStandby !== false;
+        return pool.evict(reason, { cutsLeased: false, unwanted });
+      },
     });
     return { node, pool, breaker, probe };
+  }
+
+  /** Where there are other servers one of them may be primary: then this one is not asked again. */
+  private standbyError(name: string, label: string): ConnectionError {
+    const message =
+      `"${name}" (${label}) was taken for the primary, and its server is a standby. ` +
+      'Look which server is primary, and where that name leads to.';
+    const transient = !this.topology.hasOthers;
+    return new ConnectionError(message, { sqlState: '25006', safeToRetry: true, transient });
   }
 }

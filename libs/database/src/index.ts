@@ -90,6 +90,7 @@ export {
   QueryError,
   QueryTimeoutError,
   ReadOnlyError,
+  ReplicasLostError,
   SerializationError,
   ShutdownError,
   TooManyRowsError,

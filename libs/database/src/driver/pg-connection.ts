@@ -33,6 +33,11 @@ function goneError(reason: string): ConnectionError {
   return new ConnectionError(message, { safeToRetry: true, outage: true });
 }
 
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** Where the session's server is, for a CancelRequest. */
 interface Address {
   readonly host: string;
@@ -48,6 +53,7 @@ export class PgConnection implements Connection {
   /** The statement under way; it gets its reply when the server is ready for the next one. */
   private reply: Reply | undefined;
   private failure: DatabaseError | undefined;
+  private standby: boolean | undefined;
 
   constructor(
     private readonly client: Client,
@@ -57,6 +63,14 @@ export class PgConnection implements Connection {
     client.on('end', () => this.lost('the server closed the connection'));
     // `pg` reports an error before the server is ready; 'drain' comes with its ReadyForQuery.
     client.on('drain', () => this.failedReplyIsDue());
+    // Sent at the start of a session and again when it changes: the role of the server, at no round trip.
+    wireOf(client).on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      if (parameterName === 'in_hot_standby') this.standby = parameterValue === 'on';
+    });
+  }
+
+  get isStandby(): boolean | undefined {
+    return this.standby;
   }
 
   get backendPid(): number {

@@ -116,6 +116,22 @@ export class PoolOverloadedError extends DatabaseError {
   }
 }
 
+/** No replica is fit to answer, and the primary answers its share of such reads already. Nothing was sent. */
+export class ReplicasLostError extends DatabaseError {
+  readonly code = 'DB_REPLICAS_LOST';
+
+  constructor(
+    /** How long a client should stay away, in ms. */
+    readonly retryAfterMs: number,
+  ) {
+    super(
+      'No replica is fit to answer (lost, or behind), and the primary answers as many of their reads as ' +
+        'routing.fallbackRatio lets through. Look at the replicas; raise it only if the primary can bear more.',
+      { safeToRetry: true },
+    );
+  }
+}
+
 /** The node failed too often lately; calls are refused until a probe succeeds. */
 export class CircuitOpenError extends DatabaseError {
   readonly code = 'DB_CIRCUIT_OPEN';

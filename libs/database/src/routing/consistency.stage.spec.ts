@@ -38,6 +38,9 @@ const replicaNode = {
   isReachable: true,
   isPassable: true,
   inFlight: 0,
+  lagBytes: 0,
+  answerMs: 1,
+  share: 1,
   get lagMs() {
     return replica.lagMs;
   },

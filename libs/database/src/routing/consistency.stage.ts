@@ -146,7 +146,8 @@ export class ConsistencyStage implements Stage {
   private toWaitFor(request: TripRequest, after: WalPosition): Node | undefined {
     const { topology, options } = this.parts;
     const replicas = topology.replicas();
-    const rule = { maxLagMs: request.maxLagMs ?? options.maxLagMs, tried: [] };
+    const { maxLagBytes } = options;
+    const rule = { maxLagMs: request.maxLagMs ?? options.maxLagMs, maxLagBytes, tried: [] };
     if (options.sessionWaitMs === 0 || chooseReplica(replicas, { ...rule, after }))
       return undefined;
     const near = replicas.filter(

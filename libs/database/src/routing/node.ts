@@ -49,6 +49,13 @@ export interface NodeParts {
   readonly suspect: () => void;
   /** The node did not answer a new connection either: whatever hangs on the old ones hangs for ever. */
   readonly sever: () => void;
+  /**
+   * The node is not who it was taken for: `standbys`: idle connections to a standby are closed, so that new
+   * ones look its name up again; `all`: none may be used any more. Returns their number.
+   */
+  readonly evict: (which: 'standbys' | 'all', reason: string) => number;
+  /** Time in which its share grows after it came back, in ms. */
+  readonly slowStartMs: number;
 }
 
 /** One server and the latest knowledge about it. */
@@ -61,6 +68,8 @@ export class Node {
   private askedAtMs: number | undefined;
   private failure: Error | undefined;
   private downSinceMs: number | undefined;
+  private returnedAtMs: number | undefined;
+  private averageMs: number | undefined;
   private failedAttempts = 0;
   private wasConnected = false;
 
@@ -96,6 +105,24 @@ export class Node {
     return leased + waiting;
   }
 
+  /** How long answers take lately, in ms; the newest one counts a tenth. At least a tenth of a ms. */
+  get answerMs(): number {
+    return Math.max(0.1, this.averageMs ?? this.answer?.latencyMs ?? 1);
+  }
+
+  /** A statement was answered in this time. */
+  took(serverMs: number): void {
+    this.averageMs =
+      this.averageMs === undefined ? serverMs : this.averageMs * 0.9 + serverMs * 0.1;
+  }
+
+  /** From 0.1 to 1: how much of an equal share of the reads it gets, so that it can warm up. */
+  get share(): number {
+    const { slowStartMs, clock } = this.parts;
+    if (this.returnedAtMs === undefined || slowStartMs === 0) return 1;
+    return Math.min(1, Math.max(0.1, (clock.monotonicMs() - this.returnedAtMs) / slowStartMs));
+  }
+
   /** Timeline of a primary, as it reported last. */
   get timeline(): number {
     return this.answer?.timeline ?? 0;
@@ -105,9 +132,24 @@ export class Node {
     return this.answer?.systemId;
   }
 
+  /** True once a probe came back, with whatever outcome. */
+  get wasAsked(): boolean {
+    return this.askedAtMs !== undefined;
+  }
+
+  /** Whether the last answer is to a question that was asked after `atMs`. */
+  answeredAfter(atMs: number): boolean {
+    return this.answer !== undefined && this.answer.askedAtMs > atMs;
+  }
+
   /** The server itself refused a write as read-only: whatever was known of its role is wrong. */
   demoted(): void {
     this.changeRole('replica');
+  }
+
+  /** Closes connections to who the node is not; see {@link NodeParts.evict}. */
+  evict(which: 'standbys' | 'all', reason: string): number {
+    return this.parts.evict(which, reason);
   }
 
   /** The position the node reported last. */
@@ -152,6 +194,7 @@ export class Node {
     this.changeRole(answer.role);
     if (!this.wasConnected) events.emit('node:connected', { node: name, role: this.role });
     else if (this.downSinceMs !== undefined) {
+      this.comeBack();
       events.emit('node:reconnected', { node: name, downMs: this.askedAtMs - this.downSinceMs });
     }
     this.wasConnected = true;
@@ -197,8 +240,15 @@ export class Node {
     };
   }
 
+  /** Its caches are cold, and what it took before says nothing any more. */
+  private comeBack(): void {
+    this.returnedAtMs = this.parts.clock.monotonicMs();
+    this.averageMs = undefined;
+  }
+
   private changeRole(to: NodeRole): void {
     if (to === this.role) return;
+    if (this.role === 'primary' && this.wasConnected) this.comeBack();
     this.parts.events.emit('node:role-changed', { node: this.name, from: this.role, to });
     this.role = to;
   }

@@ -69,6 +69,8 @@ export class FakeConnection implements Connection {
   readonly statements: Statement[] = [];
   /** CancelRequests received. */
   cancels = 0;
+  /** What the server says of itself; a test may make it a standby. */
+  isStandby: boolean | undefined;
   /** Grows with every answer; a test may let it stand still. */
   bytesRead = 0;
   private readonly session = new FakeSession();
