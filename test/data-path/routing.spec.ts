@@ -9,7 +9,6 @@ import { resolveOptions } from '../../libs/database/src/database.options.js';
 import { createPgDriver } from '../../libs/database/src/driver/pg-driver.js';
 import type { ConnectionTarget } from '../../libs/database/src/driver/target.js';
 import { EmbeddedPostgres } from '../../libs/database/src/embedded/index.js';
-import type { TripRequest } from '../../libs/database/src/query/trip.js';
 import { startDatabaseApp } from '../support/database-app.js';
 import type { DatabaseApp } from '../support/database-app.js';
 import { failure } from '../support/failure.js';
@@ -250,11 +249,7 @@ describe('a name with several addresses', () => {
     });
     await core.start();
     try {
-      await core.desk.send({
-        ...{ statement: { text: 'select 1' }, intent: 'write', wants: 'result', repeatable: false },
-        ...{ consistency: undefined, maxLagMs: undefined, timeoutMs: undefined },
-        ...{ signal: undefined, pinned: undefined },
-      } as TripRequest);
+      await core.desk.sendWork({ statement: { text: 'a connection' }, work: async () => 1 });
       await waitFor(() => lookups.length >= 3, { describe: 'a look-up for each connection' });
       expect(new Set(lookups)).toEqual(new Set(['db.internal']));
       const target = { ...resolveOptions({ url }).nodes[0]?.target, port: 1 } as ConnectionTarget;

@@ -12,6 +12,7 @@ import { waitForPrimary } from './database.startup.js';
 import type { Connection, Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
+import { evict } from './pool/eviction.js';
 import { Pool } from './pool/pool.js';
 import { PoolStage } from './pool/pool.stage.js';
 import type { PoolStats } from './pool/pool-stats.js';
@@ -247,9 +248,9 @@ export class DatabaseCore {
       sever: () => pool.sever(),
       slowStartMs,
       evict: (which, reason) => {
-        if (which === 'all') return pool.evict(reason, { cutsLeased: true });
+        if (which === 'all') return evict(pool, { reason, cutsLeased: true });
         const unwanted = ({ isStandby }: Connection): boolean => isStandby !== false;
-        return pool.evict(reason, { cutsLeased: false, unwanted });
+        return evict(pool, { reason, cutsLeased: false, unwanted });
       },
     });
     return { node, pool, breaker, probe };

@@ -27,14 +27,6 @@ export interface PoolParts {
   readonly connect: () => Promise<Connection>;
 }
 
-/** Which connections go, and when. */
-export interface Eviction {
-  /** Whether those in use are cut, and what runs on them fails. */
-  readonly cutsLeased: boolean;
-  /** @default all of them */
-  readonly unwanted?: (connection: Connection) => boolean;
-}
-
 /** Longest time for saying goodbye, in ms. */
 const END_TIMEOUT_MS = 2_000;
 
@@ -177,22 +169,6 @@ export class Pool implements LeaseHome {
     for (const pooled of [...this.connections]) {
       if (pooled.connection.bytesRead === pooled.bytesAtSuspicion) pooled.connection.destroy();
     }
-  }
-
-  /**
-   * The server is not who it was taken for: `unwanted` connections are closed, those in use when they come
-   * back, or at once. Returns their number.
-   */
-  evict(reason: string, how: Eviction): number {
-    let evicted = 0;
-    for (const pooled of [...this.connections]) {
-      if (how.unwanted?.(pooled.connection) === false) continue;
-      evicted++;
-      if (this.idle.includes(pooled)) this.discard(pooled, reason);
-      else if (how.cutsLeased) pooled.connection.destroy();
-      else pooled.expiresAtMs = 0;
-    }
-    return evicted;
   }
 
   onceEmpty(callback: () => void): void {
