@@ -18,6 +18,7 @@ const rows: readonly Row[] = [
   [new errors.NotFoundRowError(SECRET), 404, 'DB_NOT_FOUND_ROW'],
   [new errors.PoolTimeoutError('db.internal', 5_000, FIGURES, 2_100), 503, 'DB_POOL_TIMEOUT', 3],
   [new errors.PoolOverloadedError('db.internal', FIGURES, 30_000), 503, 'DB_POOL_OVERLOADED', 30],
+  [new errors.ReplicasLostError(1_500), 503, 'DB_REPLICAS_LOST', 2],
   [new errors.CircuitOpenError('db.internal', 1), 503, 'DB_CIRCUIT_OPEN', 1],
   [new errors.CircuitOpenError('db.internal', 0), 503, 'DB_CIRCUIT_OPEN', 1],
   [new errors.ConnectionError(SECRET), 503, 'DB_CONNECTION', 1],
