@@ -1,6 +1,14 @@
 // Which server answers: replicas for reads, the primary for the rest, and what happens when one is gone.
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ConnectionError } from 'nestjs-database';
+import { DatabaseCore } from '../../libs/database/src/database.core.js';
+import { resolveOptions } from '../../libs/database/src/database.options.js';
+import { createPgDriver } from '../../libs/database/src/driver/pg-driver.js';
+import type { ConnectionTarget } from '../../libs/database/src/driver/target.js';
+import { EmbeddedPostgres } from '../../libs/database/src/embedded/index.js';
 import { startDatabaseApp } from '../support/database-app.js';
 import type { DatabaseApp } from '../support/database-app.js';
 import { failure } from '../support/failure.js';
@@ -152,6 +160,105 @@ describe('with hosts whose roles are not declared', () => {
   it('says so when there is none', async () => {
     const hosts = [{ url: database.replicaUrl }];
     const error = await failure(start({ hosts, startup: { attempts: 1 } }), ConnectionError);
-    expect(error.message).toMatch(/no host is a primary/);
+    expect(error.message).toMatch(/no host is a primary \(node-1: replica\)\. To start/);
+  });
+
+  it('says what each of them is when a call waits in vain', async () => {
+    const hosts = [{ url: database.replicaUrl }, { url: proxy.url(database.url) }];
+    await proxy.setMode('refuse');
+    const app = await start({
+      hosts,
+      startup: { waitForDatabase: false },
+      routing: { failoverWaitMs: 300 },
+    });
+    const error = await failure(app.db.query(ASK), ConnectionError);
+    expect(error.message).toMatch(/No primary is known \(node-1: replica, node-2: not reached\)/);
+    expect(error.safeToRetry).toBe(true);
+  });
+});
+
+describe('a server that is not who it was taken for', () => {
+  it('gets no statement when it is a standby in the place of the only server', async () => {
+    const startup = { waitForDatabase: false };
+    const app = await start({ url: database.replicaUrl, startup, retry: { attempts: 1 } });
+    const failed = app.record('connection:failed');
+    await waitFor(() => failed.length > 0, { describe: 'a connection to be refused' });
+    expect(failed[0]?.error.message).toMatch(
+      /was taken for the primary, and its server is a standby/,
+    );
+    expect(app.pools.stats()[0]?.total).toBe(0);
+  });
+
+  it('is found out at the first connection, though no probe has spoken', async () => {
+    const hosts = [
+      { url: database.replicaUrl, role: 'primary' },
+      { url: database.url, role: 'replica' },
+    ] as const;
+    const app = await start({ hosts, startup: { waitForDatabase: false } });
+    expect((await app.db.query(ASK)).rows).toEqual([{ replica: false }]);
+  });
+
+  it('gets nothing when it is of another cluster', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'other-cluster-'));
+    // The server runs as another user than the tests, where these are root.
+    await chmod(dataDir, 0o755);
+    const other = await EmbeddedPostgres.start({ dataDir });
+    try {
+      const hosts = [{ url: database.url }, { url: database.replicaUrl }, { url: other.url }];
+      const app = await startDatabaseApp({
+        hosts: hosts.toReversed(),
+        pool: { max: 4, min: 1 },
+        routing: { probeIntervalMs: 100 },
+      });
+      started = app;
+      const foreign = app.record('node:foreign');
+      await waitFor(() => app.pools.nodes().every(({ isReachable }) => isReachable), {
+        describe: 'all to be seen',
+      });
+      const seen = new Set<unknown>();
+      const ask = 'select system_identifier::text as id from pg_control_system()';
+      for (let i = 0; i < 50; i++) {
+        seen.add((await app.db.query<{ id: string }>(ask)).rows[0]?.id);
+        seen.add((await app.db.read<{ id: string }>(ask))[0]?.id);
+      }
+      const [ours] = await database.sql<{ id: string }>(ask);
+      expect([...seen]).toEqual([ours?.id]);
+      expect(foreign.length).toBeLessThanOrEqual(1);
+      expect(app.db.status().pools.find(({ node }) => node === 'node-1')?.leased).toBe(0);
+    } finally {
+      await started?.close();
+      started = undefined;
+      await other.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  }, 60_000);
+});
+
+describe('a name with several addresses', () => {
+  it('is looked up for each connection, and its dead address is passed over', async () => {
+    const { port, hostname } = new URL(database.url);
+    const lookups: string[] = [];
+    const lookup = async (host: string): Promise<readonly string[]> => {
+      lookups.push(host);
+      // Nobody listens on the first one.
+      return ['127.0.0.9', hostname];
+    };
+    const url = database.url.replace(`@${hostname}:`, '@db.internal:');
+    const core = new DatabaseCore(resolveOptions({ url, pool: { max: 2, min: 2 } }), {
+      driver: createPgDriver({ lookup }),
+    });
+    await core.start();
+    try {
+      await core.desk.sendWork({ statement: { text: 'a connection' }, work: async () => 1 });
+      await waitFor(() => lookups.length >= 3, { describe: 'a look-up for each connection' });
+      expect(new Set(lookups)).toEqual(new Set(['db.internal']));
+      const target = { ...resolveOptions({ url }).nodes[0]?.target, port: 1 } as ConnectionTarget;
+      const dead = createPgDriver({ lookup }).connect(target, 2_000);
+      const error = await failure(dead, ConnectionError);
+      expect(error.message).toMatch(/None of the addresses .*127\.0\.0\.9: .*127\.0\.0\.1: /);
+      expect(port).not.toBe('1');
+    } finally {
+      await core.close();
+    }
   });
 });

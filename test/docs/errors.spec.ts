@@ -1,11 +1,14 @@
 // The table of errors is true: every class, its code, and the status that the exception filter answers with.
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-import * as errors from '../../libs/database/src/kernel/errors.js';
+import * as common from '../../libs/database/src/kernel/errors.js';
+import * as refused from '../../libs/database/src/kernel/query-errors.js';
 import { EmbeddedPostgresError } from '../../libs/database/src/embedded/embedded.errors.js';
 import { httpAnswerOf } from '../../libs/database/src/ops/endpoints/exception.rules.js';
 import { parseSource } from '../house/library-source.js';
 import { bare, readPage, tablesOf } from './markdown.js';
+
+const errors = { ...common, ...refused };
 
 /** The `code` of each class that can be thrown, as it is written in the source. */
 function declaredCodes(path: string): Array<readonly [string, string]> {
@@ -22,6 +25,7 @@ function declaredCodes(path: string): Array<readonly [string, string]> {
 
 const declared = [
   ...declaredCodes('kernel/errors.ts'),
+  ...declaredCodes('kernel/query-errors.ts'),
   ...declaredCodes('embedded/embedded.errors.ts'),
 ];
 const rows = tablesOf(readPage('docs/errors.md'))
@@ -41,7 +45,7 @@ describe('docs/errors.md', () => {
     (name, row) => {
       const all: Record<string, unknown> = { ...errors, EmbeddedPostgresError };
       const { prototype } = all[name] as { prototype: object };
-      const error = Object.create(prototype) as errors.DatabaseError;
+      const error = Object.create(prototype) as common.DatabaseError;
       expect(Number(row['HTTP'])).toBe(httpAnswerOf(error).status);
     },
   );

@@ -162,6 +162,28 @@ describe('docs/replicas.md', () => {
   });
 });
 
+describe('docs/consistency.md', () => {
+  const page = usePage('docs/consistency.md');
+
+  it('has a service whose reads see its writes, and an interceptor for each request', async () => {
+    const Orders = await page.load<
+      Type<{
+        place(id: number): Promise<string>;
+        find(id: number, token: string): Promise<unknown>;
+      }>
+    >('order.service.ts', 'OrderService');
+    const ConsistencyModule = await page.load<Type>('consistency.module.ts', 'ConsistencyModule');
+    await database.sql('drop table if exists orders');
+    await database.sql('create table orders (id int primary key)');
+    const core = DatabaseModule.forRoot({ url: database.url, replicas: [database.replicaUrl] });
+    const app = await start({ imports: [core, ConsistencyModule], providers: [Orders] });
+    const orders = app.get(Orders);
+    for (let id = 1; id <= 20; id++) {
+      expect(await orders.find(id, await orders.place(id))).toEqual({ id });
+    }
+  });
+});
+
 describe('docs/sessions.md', () => {
   const page = usePage('docs/sessions.md');
 

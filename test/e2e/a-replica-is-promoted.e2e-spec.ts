@@ -49,6 +49,7 @@ describe('a failover', () => {
     const { cluster, app } = await start();
     const [old, replica] = cluster.nodes;
     const changed = app.record('primary:changed');
+    const conflicts = app.record('primary:conflict');
     await old?.kill9();
     await replica?.promote();
     await waitFor(() => insert(app).then(() => true), { describe: 'a write to succeed' });
@@ -56,7 +57,11 @@ describe('a failover', () => {
     await waitFor(() => app.pools.nodes().every(({ isReachable }) => isReachable), {
       describe: 'both to be seen',
     });
+    await waitFor(() => conflicts.length > 0, { describe: 'the alarm' });
     for (let i = 0; i < 20; i++) await insert(app);
+    expect(conflicts).toEqual([
+      { primary: 'node-2', refused: 'node-1', because: 'older timeline' },
+    ]);
     expect(await old?.sql('select count(*)::int as n from entry')).toEqual([{ n: 0 }]);
     expect(changed.at(-1)).toEqual({ from: 'node-1', to: 'node-2' });
   }, 60_000);
@@ -75,5 +80,35 @@ describe('a failover', () => {
     await insert(app);
     await app.db.transaction((tx) => tx.query('insert into entry default values'));
     expect(await replica.sql('select count(*)::int as n from entry')).toEqual([{ n: 3 }]);
+  }, 60_000);
+
+  it('between a write and a read answers from the primary, whatever number its log stands at', async () => {
+    const { cluster, app } = await start({ probeIntervalMs: 100 });
+    const [old, replica] = cluster.nodes;
+    await insert(app);
+    const after = app.db.consistencyToken();
+    await cluster.replicasCaughtUp();
+    await old?.kill9();
+    await replica?.promote();
+    await waitFor(() => insert(app).then(() => true), { describe: 'a write to succeed' });
+    const text = 'select count(*)::int as n, pg_is_in_recovery() as "fromReplica" from entry';
+    const read = { consistency: 'session', after } as const;
+    expect(await app.db.one(text, [], read)).toEqual({ n: 2, fromReplica: false });
+    if (old === undefined || replica === undefined) throw new Error('The cluster has two nodes.');
+    await old.rejoin(replica);
+    await cluster.replicasCaughtUp(replica);
+    await waitFor(() => app.pools.nodes()[0]?.role === 'replica', { describe: 'the new replica' });
+    expect(await app.db.one(text, [], read)).toMatchObject({ fromReplica: false });
+    await insert(app);
+    // The replica follows the new timeline: a token of it is answered there.
+    await waitFor(
+      async () => {
+        const row = await app.db.one<{ fromReplica: boolean }>(text, [], {
+          consistency: 'session',
+        });
+        return row.fromReplica;
+      },
+      { describe: 'a session read from the new replica' },
+    );
   }, 60_000);
 });

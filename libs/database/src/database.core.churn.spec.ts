@@ -5,23 +5,14 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { DatabaseCore } from './database.core.js';
 import { resolveOptions } from './database.options.js';
-import { QueryError } from './kernel/errors.js';
+import { QueryError } from './kernel/query-errors.js';
 import { FakeClock } from './testing/fake-clock.js';
-import type { FakeAnswer } from './testing/fake-connection.js';
 import { FakeDriver } from './testing/fake-driver.js';
+import { answerProbe } from './testing/fake-probe.js';
 
 const HOUR_MS = 3_600_000;
 const STEP_MS = 20_000;
 const MAX = 8;
-
-const PROBED: FakeAnswer = {
-  rows: [
-    {
-      ...{ replica: false, lsn: '0/1', caught_up: null, replay_age_ms: null },
-      ...{ walfile: '000000010000000000000001', system_id: '7', version: 180_000 },
-    },
-  ],
-};
 
 /** Deterministic pseudo-random numbers in [0, 1). */
 function randoms(seed: number): () => number {
@@ -43,8 +34,10 @@ it('a day of churn leaves timers, connections, listeners and memory flat', async
   const clock = new FakeClock();
   const driver = new FakeDriver(clock);
   const refused = new QueryError('no', { sqlState: '23505' });
-  driver.script = ({ text }) => {
-    if (text.includes('pg_is_in_recovery')) return PROBED;
+  driver.script = (statement, asked) => {
+    const { text } = statement;
+    const probed = answerProbe(statement, asked);
+    if (probed !== undefined) return probed;
     if (text.startsWith('insert') && random() < 0.2) return { error: refused };
     if (text === 'hang') return { hangs: true };
     return { afterMs: random() * 20 };

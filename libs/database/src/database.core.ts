@@ -4,28 +4,24 @@ import type { Clock } from './kernel/clock.js';
 import { Closers } from './kernel/closers.js';
 import { ShutdownError, UsageError } from './kernel/errors.js';
 import { Events } from './kernel/events.js';
-import type { ResolvedNode } from './database.hosts.js';
 import { listenPlaces } from './database.listen.js';
 import { DatabaseOps } from './database.ops.js';
 import type { ResolvedOptions } from './database.options.js';
-import { databasePipeline, nodeChain } from './database.pipeline.js';
+import { databasePipeline } from './database.pipeline.js';
 import { waitForPrimary } from './database.startup.js';
+import { buildStation } from './database.station.js';
+import type { Station } from './database.station.js';
 import type { Driver } from './driver/driver.js';
 import { pgDriver } from './driver/pg-driver.js';
 import { Notifications } from './notifications/notifications.js';
 import { BorrowSampler } from './pool/borrow-sampler.js';
-import { Pool } from './pool/pool.js';
 import type { PoolControl } from './pool/pool-control.js';
-import { PoolStage } from './pool/pool.stage.js';
 import type { PoolStats } from './pool/pool-stats.js';
 import { Classifier, loadParser } from './query/classify.js';
 import { TripDesk } from './query/trip-desk.js';
-import { CircuitBreaker } from './resilience/circuit-breaker.js';
 import type { CircuitSnapshot } from './resilience/circuit-breaker.js';
-import { ResilienceStage } from './resilience/resilience.stage.js';
-import { RetryBudget } from './resilience/retry-budget.js';
-import { NodeProbe } from './routing/node-probe.js';
-import { Node } from './routing/node.js';
+import { ConsistencyContexts } from './routing/consistency-context.js';
+import { ConsistencyStage } from './routing/consistency.stage.js';
 import type { NodeSnapshot } from './routing/node.js';
 import { RoutingStage } from './routing/routing.stage.js';
 import { Topology } from './routing/topology.js';
@@ -45,14 +41,6 @@ export interface DatabaseStatus {
   readonly circuits: readonly CircuitSnapshot[];
 }
 
-/** One server with all that belongs to it. */
-interface Station {
-  readonly node: Node;
-  readonly pool: Pool;
-  readonly breaker: CircuitBreaker;
-  readonly probe: NodeProbe;
-}
-
 /** What a core is given beside its options. */
 export interface CoreParts {
   /** @default `pg` */
@@ -67,6 +55,7 @@ export interface CoreParts {
 export class DatabaseCore {
   readonly events = new Events();
   readonly ambient = new Ambient();
+  readonly contexts = new ConsistencyContexts();
   readonly classifier = new Classifier();
   readonly sampler = new BorrowSampler(this.events);
   readonly clock: Clock;
@@ -76,7 +65,8 @@ export class DatabaseCore {
   readonly runner: TransactionRunner;
   readonly notifications: Notifications;
   readonly ops: DatabaseOps;
-  private readonly driver: Driver;
+  /** Whether the position of each write is asked for. */
+  readonly tracksWrites: boolean;
   private readonly stations: readonly Station[];
   private readonly closers = new Closers();
   private state: LifeState = 'created';
@@ -91,12 +81,23 @@ export class DatabaseCore {
     if (stopServer !== undefined) this.closers.add(stopServer);
     const { events, ambient } = this;
     this.clock = clock;
-    this.driver = driver;
-    this.stations = options.nodes.map((node) => this.build(node));
+    this.stations = options.nodes.map((node) =>
+      buildStation(node, { clock, events, options, driver, topology: () => this.topology }),
+    );
     const { probeIntervalMs } = options.routing;
     this.topology = new Topology(this.stations, { clock, events, probeIntervalMs });
+    const { trackWrites } = options.routing;
+    this.tracksWrites = trackWrites === 'auto' ? options.nodes.length > 1 : trackWrites;
+    const consistency = new ConsistencyStage({
+      contexts: this.contexts,
+      topology: this.topology,
+      options: options.routing,
+      clock,
+      tracks: this.tracksWrites,
+      isPure: (text) => this.classifier.classify(text).kind === 'pure',
+    });
     const routing = new RoutingStage(this.topology, options.routing, clock);
-    this.desk = new TripDesk(options.name, clock, events, databasePipeline(routing));
+    this.desk = new TripDesk(options.name, clock, events, databasePipeline(consistency, routing));
     this.guard = new ForeignGuard(ambient, events, options.transaction.foreignConnections);
     this.runner = new TransactionRunner({
       desk: this.desk,
@@ -223,42 +224,5 @@ export class DatabaseCore {
       }
     }
     if (this.state === 'starting') this.state = 'running';
-  }
-
-  private build({ name, declaredRole, target }: ResolvedNode): Station {
-    const { clock, events, options } = this;
-    const poolOptions = declaredRole === 'replica' ? options.replicaPool : options.pool;
-    const connect = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, poolOptions.connectTimeoutMs, {
-        // Not known before the first probe: until then a name might be looked for in vain.
-        keepsBackend: () => node.pooling === 'none' || node.pooling === 'session',
-      });
-    const pool = new Pool({ node: name, options: poolOptions, clock, events, connect });
-    const breaker = new CircuitBreaker(name, options.breaker, clock, events);
-    const resilience = new ResilienceStage({
-      node: name,
-      clock,
-      retry: options.retry,
-      budget: new RetryBudget(options.retry.budgetRatio),
-      breaker,
-      defaultTimeoutMs: poolOptions.acquireTimeoutMs + poolOptions.statementTimeoutMs,
-    });
-    const node = new Node({
-      name,
-      address: target.label,
-      declaredRole,
-      clock,
-      events,
-      enter: nodeChain(resilience, new PoolStage(pool, clock)),
-      poolStats: () => pool.stats(),
-      isPassable: () => breaker.isPassable,
-      suspect: () => pool.suspect(),
-      sever: () => pool.sever(),
-    });
-    const { probeTimeoutMs } = options.routing;
-    const connectProbe = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, Math.min(poolOptions.connectTimeoutMs, probeTimeoutMs));
-    const probe = new NodeProbe(connectProbe, clock, probeTimeoutMs);
-    return { node, pool, breaker, probe };
   }
 }

@@ -314,7 +314,7 @@ describe('problems', () => {
     [
       'an unknown consistency',
       { url: URL, routing: { consistency: 'strong' } },
-      ['routing.consistency: must be one of "primary", "eventual"'],
+      ['routing.consistency: must be one of "primary", "session", "eventual"'],
     ],
     [
       'an unknown isolation',

@@ -23,6 +23,7 @@ beforeEach(() => {
 });
 
 const topology = {
+  describe: () => 'a: replica',
   refreshUntil: async () => void asked.push(clock.monotonicMs()),
   reachablePrimary: () => (isReachable ? {} : undefined),
   lastFailure: () => lastFailure,
@@ -76,7 +77,9 @@ describe('waiting for the primary', () => {
 
   it('says when all hosts answer, and none of them is a primary', async () => {
     lastFailure = undefined;
-    expect(((await wait(0, { attempts: 1 })) as Error).message).toMatch(/no host is a primary/);
+    expect(((await wait(0, { attempts: 1 })) as Error).message).toMatch(
+      /no host is a primary \(a: replica\)\. To start/,
+    );
   });
 
   it('ends with the application that closes meanwhile', async () => {

@@ -55,7 +55,7 @@ export async function waitForPrimary(
     if (isHopeless || attempt >= startup.attempts) {
       throw new ConnectionError(
         `The database could not be reached in ${attempt} attempt${attempt === 1 ? '' : 's'}: ` +
-          `${error?.message ?? 'no host is a primary'} To start without it, set startup.waitForDatabase to false.`,
+          `${error?.message ?? `no host is a primary (${topology.describe()}).`} To start without it, set startup.waitForDatabase to false.`,
         { cause: error, safeToRetry: true, outage: true, transient: !isHopeless },
       );
     }

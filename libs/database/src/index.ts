@@ -9,6 +9,8 @@ export { getDatabaseToken, InjectDatabase } from './database.tokens.js';
 export { Transactional } from './database.transactional.js';
 export type { TransactionalOptions } from './database.transactional.js';
 export { DatabaseService } from './database.service.js';
+export { ConsistencyInterceptor } from './database.consistency.js';
+export type { ConsistencyInterceptorOptions } from './database.consistency.js';
 export type { CopyOptions, CopyRow, CopySource, CopyToOptions } from './database.copy.js';
 export type { StreamOptions } from './database.cursor.js';
 export type { DatabaseStatus, LifeState } from './database.core.js';
@@ -91,29 +93,32 @@ export type {
   QueryRecord,
 } from './kernel/event-map.js';
 export {
-  CheckViolationError,
   CircuitOpenError,
   ConfigurationError,
   ConnectionError,
   DatabaseError,
-  DeadlockError,
-  ForeignKeyViolationError,
   InDoubtError,
   NotFoundRowError,
-  NotNullViolationError,
   ParameterError,
   PoolDeadlockError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
-  ReadOnlyError,
-  SerializationError,
+  ReplicasLostError,
   ShutdownError,
   TooManyRowsError,
-  UniqueViolationError,
   UsageError,
 } from './kernel/errors.js';
+export {
+  CheckViolationError,
+  DeadlockError,
+  ForeignKeyViolationError,
+  NotNullViolationError,
+  QueryError,
+  ReadOnlyError,
+  SerializationError,
+  UniqueViolationError,
+} from './kernel/query-errors.js';
 export type { OptionProblem, PoolFigures, RefusalReason } from './kernel/errors.js';
 export { findDatabaseError } from './kernel/error-chain.js';

@@ -27,6 +27,8 @@ export interface Connection {
   readonly transactionStatus: TransactionStatus;
   /** False once the socket is gone, or the protocol is in a state that nobody knows. */
   readonly isUsable: boolean;
+  /** Whether the server is a standby, by its own word; undefined where it does not say (before PostgreSQL 14). */
+  readonly isStandby: boolean | undefined;
   /** Bytes that came from the server so far; stands still on a dead line. */
   readonly bytesRead: number;
   /** Called once when the connection is lost or closed. */

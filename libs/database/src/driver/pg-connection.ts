@@ -1,10 +1,8 @@
 // One session on a server, by `pg.Client`.
 import type { EventEmitter } from 'node:events';
-import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { checkServerIdentity } from 'node:tls';
-import type { ConnectionOptions, PeerCertificate } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import type { Client, QueryConfig, Submittable as PgSubmittable } from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { systemClock } from '../kernel/clock.js';
@@ -45,26 +43,16 @@ function goneError(reason: string): ConnectionError {
   return new ConnectionError(message, { safeToRetry: true, outage: true });
 }
 
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** Where the session's server is, for a CancelRequest. */
 interface Address {
   readonly host: string;
   readonly port: number;
   readonly ssl: ConnectionOptions | false;
-}
-
-/**
- * TLS to the address of a server whose certificate speaks of its name: the name is verified, and told to the server, all
- * the same. Without it no CancelRequest passes verify-full, and nobody is told.
- */
-function namedTls({ ssl, host }: Address): ConnectionOptions | false {
-  if (ssl === false) return false;
-  const verify = (_address: string, certificate: PeerCertificate): Error | undefined =>
-    checkServerIdentity(host, certificate);
-  return {
-    ...(isIP(host) === 0 && !host.startsWith('/') ? { servername: host } : {}),
-    checkServerIdentity: verify,
-    ...ssl,
-  };
 }
 
 /** Wraps a client for its whole life: it never has an 'error' event without a listener. */
@@ -75,6 +63,7 @@ export class PgConnection implements Connection {
   /** The statement under way; it gets its reply when the server is ready for the next one. */
   private reply: Reply | undefined;
   private failure: DatabaseError | undefined;
+  private standby: boolean | undefined;
 
   constructor(
     private readonly client: Client,
@@ -85,6 +74,14 @@ export class PgConnection implements Connection {
     client.on('end', () => this.lost('the server closed the connection'));
     // `pg` reports an error before the server is ready; 'drain' comes with its ReadyForQuery.
     client.on('drain', () => this.failedReplyIsDue());
+    // Sent at the start of a session and again when it changes: the role of the server, at no round trip.
+    wireOf(client).on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      if (parameterName === 'in_hot_standby') this.standby = parameterValue === 'on';
+    });
+  }
+
+  get isStandby(): boolean | undefined {
+    return this.standby;
   }
 
   get backendPid(): number {
@@ -129,9 +126,7 @@ export class PgConnection implements Connection {
     // The address of this very socket: a name may resolve to another server by now.
     const { remoteAddress } = wireOf(this.client).stream;
     const host = remoteAddress ?? this.address.host;
-    const ssl = namedTls(this.address);
-    const { port } = this.address;
-    return sendCancel({ host, port, ssl, processId: processID, secretKey }, timeoutMs);
+    return sendCancel({ ...this.address, host, processId: processID, secretKey }, timeoutMs);
   }
 
   copyIn(text: string, source: Readable): Promise<number> {

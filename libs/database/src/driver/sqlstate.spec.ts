@@ -1,18 +1,16 @@
 // Every code of the retry matrix, and what it becomes: one table for statements, one for connecting.
 import { describe, expect, it } from '@jest/globals';
+import { ConnectionError, QueryAbortedError, UsageError } from '../kernel/errors.js';
 import {
   CheckViolationError,
-  ConnectionError,
   DeadlockError,
   ForeignKeyViolationError,
   NotNullViolationError,
-  QueryAbortedError,
   QueryError,
   ReadOnlyError,
   SerializationError,
   UniqueViolationError,
-  UsageError,
-} from '../kernel/errors.js';
+} from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import {
   translateClientError,

@@ -1,18 +1,16 @@
 // From SQLSTATE or errno to our errors: one table, and no text of a message is ever matched.
+import { ConnectionError, DatabaseError, QueryAbortedError } from '../kernel/errors.js';
 import {
   CheckViolationError,
-  ConnectionError,
-  DatabaseError,
   DeadlockError,
   ForeignKeyViolationError,
   NotNullViolationError,
-  QueryAbortedError,
   QueryError,
   ReadOnlyError,
   SerializationError,
   UniqueViolationError,
-} from '../kernel/errors.js';
-import type { QueryErrorFacts } from '../kernel/errors.js';
+} from '../kernel/query-errors.js';
+import type { QueryErrorFacts } from '../kernel/query-errors.js';
 
 /** What PostgreSQL puts into an ErrorResponse, as `pg` hands it over. */
 interface ServerError extends Error {

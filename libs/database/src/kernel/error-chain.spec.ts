@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { findDatabaseError } from './error-chain.js';
-import { ConnectionError, InDoubtError, UniqueViolationError } from './errors.js';
+import { ConnectionError, InDoubtError } from './errors.js';
+import { UniqueViolationError } from './query-errors.js';
 
 const ours = new UniqueViolationError('exists');
 

@@ -2,29 +2,31 @@
 import { describe, expect, it } from '@jest/globals';
 import { findDatabaseError } from './error-chain.js';
 import {
-  CheckViolationError,
   CircuitOpenError,
   ConfigurationError,
   ConnectionError,
   DatabaseError,
-  DeadlockError,
-  ForeignKeyViolationError,
   InDoubtError,
   NotFoundRowError,
-  NotNullViolationError,
   ParameterError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
-  ReadOnlyError,
-  SerializationError,
   ShutdownError,
   TooManyRowsError,
-  UniqueViolationError,
   UsageError,
 } from './errors.js';
+import {
+  CheckViolationError,
+  DeadlockError,
+  ForeignKeyViolationError,
+  NotNullViolationError,
+  QueryError,
+  ReadOnlyError,
+  SerializationError,
+  UniqueViolationError,
+} from './query-errors.js';
 
 const POOL = { leased: 20, max: 20, waiting: 7 };
 const PROBLEM = { path: 'pool.max', value: '0', rule: 'must be more', mend: 'Raise it.' };

@@ -144,6 +144,22 @@ export class PoolOverloadedError extends DatabaseError {
   }
 }
 
+/** No replica is fit to answer, and the primary answers its share of such reads already. Nothing was sent. */
+export class ReplicasLostError extends DatabaseError {
+  readonly code = 'DB_REPLICAS_LOST';
+
+  constructor(
+    /** How long a client should stay away, in ms. */
+    readonly retryAfterMs: number,
+  ) {
+    super(
+      'No replica is fit to answer (lost, or behind), and the primary answers as many of their reads as ' +
+        'routing.fallbackRatio lets through. Look at the replicas; raise it only if the primary can bear more.',
+      { safeToRetry: true },
+    );
+  }
+}
+
 /** The node failed too often lately; calls are refused until a probe succeeds. */
 export class CircuitOpenError extends DatabaseError {
   readonly code = 'DB_CIRCUIT_OPEN';
@@ -181,82 +197,6 @@ export class QueryTimeoutError extends DatabaseError {
 /** The caller's AbortSignal, or an administrator, cancelled the query. */
 export class QueryAbortedError extends DatabaseError {
   readonly code = 'DB_QUERY_ABORTED';
-}
-
-/** What PostgreSQL says about a failed statement, as fields. */
-export interface QueryErrorFacts extends ErrorFacts {
-  readonly severity?: string | undefined;
-  readonly detail?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly position?: number | undefined;
-  readonly schema?: string | undefined;
-  readonly table?: string | undefined;
-  readonly column?: string | undefined;
-  readonly dataType?: string | undefined;
-  readonly constraint?: string | undefined;
-}
-
-/** The server refused the statement. `detail` may hold row values: keep it out of answers. */
-export class QueryError extends DatabaseError {
-  readonly code: string = 'DB_QUERY';
-  readonly severity: string | undefined;
-  readonly detail: string | undefined;
-  readonly hint: string | undefined;
-  /** 1-based character position in the statement's text. */
-  readonly position: number | undefined;
-  readonly schema: string | undefined;
-  readonly table: string | undefined;
-  readonly column: string | undefined;
-  readonly dataType: string | undefined;
-  readonly constraint: string | undefined;
-
-  constructor(message: string, facts: QueryErrorFacts = {}) {
-    super(message, facts);
-    this.severity = facts.severity;
-    this.detail = facts.detail;
-    this.hint = facts.hint;
-    this.position = facts.position;
-    this.schema = facts.schema;
-    this.table = facts.table;
-    this.column = facts.column;
-    this.dataType = facts.dataType;
-    this.constraint = facts.constraint;
-  }
-}
-
-/** SQLSTATE 23505. */
-export class UniqueViolationError extends QueryError {
-  override readonly code = 'DB_UNIQUE_VIOLATION';
-}
-
-/** SQLSTATE 23503. */
-export class ForeignKeyViolationError extends QueryError {
-  override readonly code = 'DB_FOREIGN_KEY_VIOLATION';
-}
-
-/** SQLSTATE 23502. */
-export class NotNullViolationError extends QueryError {
-  override readonly code = 'DB_NOT_NULL_VIOLATION';
-}
-
-/** SQLSTATE 23514. */
-export class CheckViolationError extends QueryError {
-  override readonly code = 'DB_CHECK_VIOLATION';
-}
-
-/** SQLSTATE 40001: the whole transaction has to run again. */
-export class SerializationError extends QueryError {
-  override readonly code = 'DB_SERIALIZATION';
-}
-
-/** SQLSTATE 40P01: the whole transaction has to run again. */
-export class DeadlockError extends QueryError {
-  override readonly code = 'DB_DEADLOCK';
-}
-
-/** A statement that writes was sent where only reading is allowed. */
-export class ReadOnlyError extends QueryError {
-  override readonly code = 'DB_READ_ONLY';
 }
 
 /** What is known of a transaction in doubt; of those that are not `exactlyOnce`, nothing. */

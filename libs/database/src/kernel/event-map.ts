@@ -83,6 +83,19 @@ export interface EventMap {
   'node:role-changed': { readonly node: string; readonly from: string; readonly to: string };
   /** Writes go to another node from now on. */
   'primary:changed': { readonly from: string | undefined; readonly to: string };
+  /** Two servers say they are primary: `refused` gets nothing, and its connections are cut. */
+  'primary:conflict': {
+    readonly primary: string;
+    readonly refused: string;
+    /** `older timeline`: it was the primary before a promotion; `same timeline`: nobody can tell. */
+    readonly because: 'older timeline' | 'same timeline';
+  };
+  /** A server belongs to another cluster, by its system identifier: it gets nothing. */
+  'node:foreign': {
+    readonly node: string;
+    readonly systemId: string;
+    readonly expected: string | undefined;
+  };
   /** A lease is held longer than `pool.leakDetectionMs`. */
   'lease:leaked': LeaseFacts;
   /** A lease that was reported as leaked came back after all. */

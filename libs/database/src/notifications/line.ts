@@ -1,6 +1,7 @@
 // The one connection that notifications come on: asked whether it lives, for it may be silent for hours.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError, ReadOnlyError, UsageError } from '../kernel/errors.js';
+import { ConnectionError, UsageError } from '../kernel/errors.js';
+import { ReadOnlyError } from '../kernel/query-errors.js';
 import { Ticker } from '../kernel/ticker.js';
 import type { Connection } from '../driver/driver.js';
 import { ask } from '../routing/ask.js';

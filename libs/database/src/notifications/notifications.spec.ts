@@ -1,13 +1,8 @@
 // LISTEN on a server that the test plays: when lines are opened and given up, and in which order handlers are told.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionTarget } from '../driver/target.js';
-import {
-  ConnectionError,
-  QueryAbortedError,
-  ReadOnlyError,
-  ShutdownError,
-  UsageError,
-} from '../kernel/errors.js';
+import { ConnectionError, QueryAbortedError, ShutdownError, UsageError } from '../kernel/errors.js';
+import { ReadOnlyError } from '../kernel/query-errors.js';
 import type { EventMap } from '../kernel/event-map.js';
 import { Events } from '../kernel/events.js';
 import { FakeClock } from '../testing/fake-clock.js';

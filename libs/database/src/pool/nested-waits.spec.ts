@@ -6,23 +6,10 @@ import { DatabaseService } from '../database.service.js';
 import { PoolDeadlockError, PoolTimeoutError } from '../kernel/errors.js';
 import type { EventMap } from '../kernel/event-map.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import type { FakeAnswer } from '../testing/fake-connection.js';
 import { FakeDriver } from '../testing/fake-driver.js';
+import { answerProbe } from '../testing/fake-probe.js';
 import type { PoolOptions } from './pool.options.js';
 
-const PROBED: FakeAnswer = {
-  rows: [
-    {
-      replica: false,
-      lsn: '0/1',
-      caught_up: null,
-      replay_age_ms: null,
-      walfile: '000000010000000000000001',
-      system_id: '7',
-      version: 180_000,
-    },
-  ],
-};
 /** Within it a deadlock has to be found; acquireTimeoutMs is a hundred times longer. */
 const AT_ONCE_MS = 50;
 
@@ -34,8 +21,10 @@ let db: DatabaseService;
 async function start(pool: Partial<PoolOptions>): Promise<void> {
   clock = new FakeClock();
   driver = new FakeDriver(clock);
-  driver.script = ({ text }) => {
-    if (text.includes('pg_is_in_recovery')) return PROBED;
+  driver.script = (statement, asked) => {
+    const { text } = statement;
+    const probed = answerProbe(statement, asked);
+    if (probed !== undefined) return probed;
     if (text === 'slower') return { afterMs: 1_500 };
     return text === 'slow' ? { afterMs: 1_000 } : undefined;
   };

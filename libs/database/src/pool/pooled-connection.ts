@@ -32,8 +32,8 @@ export class PooledConnection implements Reply {
     interrupt: (trip, error) => this.stop(trip, error),
   };
 
-  /** Monotonic time from which it is replaced, in ms. */
-  readonly expiresAtMs: number;
+  /** Monotonic time from which it is replaced, in ms; the pool may put it forward. */
+  expiresAtMs: number;
 
   constructor(
     readonly connection: Connection,

@@ -8,14 +8,16 @@ import {
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
-  ReadOnlyError,
-  SerializationError,
   ShutdownError,
-  UniqueViolationError,
   UsageError,
 } from '../kernel/errors.js';
+import {
+  QueryError,
+  ReadOnlyError,
+  SerializationError,
+  UniqueViolationError,
+} from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { QueryRecord } from '../kernel/event-map.js';
 import { Events } from '../kernel/events.js';

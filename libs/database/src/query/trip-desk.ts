@@ -6,6 +6,7 @@ import {
   PoolTimeoutError,
   QueryAbortedError,
   QueryTimeoutError,
+  ReplicasLostError,
   ShutdownError,
   UsageError,
 } from '../kernel/errors.js';
@@ -39,6 +40,7 @@ function outcomeOf(error: DatabaseError | undefined): QueryOutcome {
     error instanceof PoolTimeoutError ||
     error instanceof PoolOverloadedError ||
     error instanceof CircuitOpenError ||
+    error instanceof ReplicasLostError ||
     error instanceof ShutdownError;
   return refused ? 'refused' : 'error';
 }

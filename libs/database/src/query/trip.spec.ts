@@ -1,6 +1,7 @@
 // A call on its way: settled once, interrupted wherever it is, sent down again by whoever keeps it.
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { QueryAbortedError, QueryError, ShutdownError } from '../kernel/errors.js';
+import { QueryAbortedError, ShutdownError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { TripBench } from '../testing/trip-bench.js';

@@ -42,6 +42,16 @@ const fail = (times = 1): void => {
 };
 const state = (): string => breaker.snapshot().state;
 
+it('stays closed while others for the same work are out already', () => {
+  let mayOpen = false;
+  breaker = new CircuitBreaker('a', BREAKER_DEFAULTS, clock, new Events(), () => mayOpen);
+  fail(50);
+  expect(state()).toBe('closed');
+  mayOpen = true;
+  fail();
+  expect(state()).toBe('open');
+});
+
 describe('a closed circuit', () => {
   it('lets everything in', () => {
     succeed(1_000);

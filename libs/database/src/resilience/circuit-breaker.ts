@@ -48,6 +48,8 @@ export class CircuitBreaker {
     private readonly options: BreakerOptions,
     private readonly clock: Clock,
     private readonly events: Events,
+    /** Asked before the circuit opens: of several servers for the same work not all may be out. */
+    private readonly mayOpen: () => boolean = () => true,
   ) {}
 
   /** The last failure that counted; the cause of a refusal. */
@@ -90,7 +92,7 @@ export class CircuitBreaker {
     this.lastErrorSeen = error;
     if (ticket !== this.generation) return;
     if (this.state.name === 'half-open') this.open(error);
-    else if (this.state.name === 'closed' && this.count(true)) this.open(error);
+    else if (this.state.name === 'closed' && this.count(true) && this.mayOpen()) this.open(error);
   }
 
   /** The call ended without saying anything about the node. */

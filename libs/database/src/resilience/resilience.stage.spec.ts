@@ -4,11 +4,10 @@ import {
   CircuitOpenError,
   ConnectionError,
   PoolTimeoutError,
-  QueryError,
   QueryTimeoutError,
-  SerializationError,
   ShutdownError,
 } from '../kernel/errors.js';
+import { QueryError, SerializationError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { Events } from '../kernel/events.js';
 import { before } from '../query/stage.js';

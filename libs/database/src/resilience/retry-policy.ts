@@ -3,14 +3,13 @@ import { findDatabaseError } from '../kernel/error-chain.js';
 import {
   CircuitOpenError,
   ConnectionError,
-  DeadlockError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
   QueryTimeoutError,
-  SerializationError,
   ShutdownError,
 } from '../kernel/errors.js';
+import { DeadlockError, SerializationError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 
 /**

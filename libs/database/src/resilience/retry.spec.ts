@@ -1,6 +1,7 @@
 // A function of the caller's, repeated by the same policy.
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ConnectionError, QueryError, SerializationError } from '../kernel/errors.js';
+import { ConnectionError } from '../kernel/errors.js';
+import { QueryError, SerializationError } from '../kernel/query-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { RETRY_DEFAULTS } from './resilience.options.js';
 import type { RetryScope } from './retry-policy.js';

@@ -1,7 +1,8 @@
 // Asks one node, on a connection of its own, and gives up in time.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionTarget } from '../driver/target.js';
-import { ConnectionError, QueryError, QueryTimeoutError } from '../kernel/errors.js';
+import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer, FakeScript } from '../testing/fake-connection.js';
 import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
@@ -10,9 +11,11 @@ import { NodeProbe } from './node-probe.js';
 const PRIMARY = {
   replica: false,
   lsn: '0/3000148',
+  inserted: '0/3000150',
   caught_up: null,
   replay_age_ms: null,
   walfile: '0000000A0000000000000003',
+  followed: null,
   system_id: '7312345678901234567',
   version: 180_004,
 };
@@ -22,6 +25,8 @@ const REPLICA = {
   caught_up: false,
   replay_age_ms: 1_234.5,
   walfile: null,
+  inserted: null,
+  followed: 9,
 };
 
 /** A server that gives this row, and its own process id. */
@@ -62,6 +67,8 @@ describe('an answer', () => {
     expect(await ask()).toEqual({
       role: 'primary',
       lsn: 0x300_0148n,
+      endLsn: 0x300_0150n,
+      askedAtMs: 0,
       hasReplayedAll: true,
       replayAgeMs: undefined,
       timeline: 10,
@@ -78,7 +85,8 @@ describe('an answer', () => {
       role: 'replica',
       hasReplayedAll: false,
       replayAgeMs: 1_234.5,
-      timeline: undefined,
+      timeline: 9,
+      endLsn: 0x300_0148n,
     });
   });
 

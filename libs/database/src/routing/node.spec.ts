@@ -13,11 +13,13 @@ const boom = new Error('ECONNREFUSED');
 let clock: FakeClock;
 let told: Array<readonly [string, unknown]>;
 let care: string[];
+let isWatched: boolean;
 
 beforeEach(() => {
   clock = new FakeClock();
   told = [];
   care = [];
+  isWatched = true;
 });
 
 function build(declaredRole: DeclaredRole = 'auto'): Node {
@@ -39,14 +41,19 @@ function build(declaredRole: DeclaredRole = 'auto'): Node {
     enter: () => undefined,
     poolStats: () => ({ leased: 3, waiting: 2 }) as PoolStats,
     isPassable: () => true,
+    isWatched: () => isWatched,
     suspect: () => care.push('suspect'),
     sever: () => care.push('sever'),
+    slowStartMs: 1_000,
+    evict: (which) => care.push(`evict ${which}`),
   });
 }
 
 const answer = (change: Partial<ProbeAnswer> = {}): ProbeAnswer => ({
   role: 'replica',
   lsn: 100n,
+  endLsn: 100n,
+  askedAtMs: 0,
   hasReplayedAll: true,
   replayAgeMs: 5_000,
   timeline: undefined,
@@ -242,5 +249,60 @@ describe('the snapshot', () => {
 
   it('has callers in flight: those it serves and those it lets wait', () => {
     expect(build().inFlight).toBe(5);
+  });
+});
+
+describe('what it has reached', () => {
+  const position = { systemId: '7', timeline: 3, lsn: 100n };
+
+  it.each<[string, Partial<ProbeAnswer>, boolean]>([
+    ['the position itself', { timeline: 3 }, true],
+    ['a later one', { timeline: 3, endLsn: 900n }, true],
+    ['an earlier one', { timeline: 3, endLsn: 99n }, false],
+    ['the same number on a later timeline', { timeline: 4, endLsn: 900n }, false],
+    ['the same number on an earlier timeline', { timeline: 2, endLsn: 900n }, false],
+    ['the same number on a timeline that it cannot name', { timeline: undefined }, false],
+    ['the same number in another cluster', { timeline: 3, systemId: '8' }, false],
+  ])('is told by %s', (_, change, expected) => {
+    const node = build();
+    expect(node.hasReached(position)).toBe(false);
+    node.answered(answer(change), undefined);
+    expect(node.hasReached(position)).toBe(expected);
+  });
+
+  it('follows answers between two probes, and is forgotten with the connection that told it', () => {
+    const node = build();
+    node.answered(answer({ timeline: 3, endLsn: 1n }), undefined);
+    node.placed(answer({ timeline: 3 }));
+    expect(node.hasReached(position)).toBe(true);
+    // A standby that restarts opens for reading before it has replayed again what it had.
+    isWatched = false;
+    expect(node.hasReached(position)).toBe(false);
+    expect(node.end).toBeUndefined();
+  });
+});
+
+describe('a node that comes back', () => {
+  it('gets a share that grows from a tenth to the whole', () => {
+    const node = build();
+    node.answered(answer(), undefined);
+    expect(node.share).toBe(1);
+    node.failed(boom);
+    node.answered(answer(), undefined);
+    const shares = [0, 50, 450, 500].map((ms) => {
+      clock.advanceMs(ms);
+      return node.share;
+    });
+    expect(shares).toEqual([0.1, 0.1, 0.5, 1]);
+  });
+
+  it('does so as a replica too, after it was the primary; how fast it was is forgotten', () => {
+    const node = build();
+    node.answered(answer({ role: 'primary', timeline: 1 }), undefined);
+    node.took(500);
+    node.took(100);
+    expect(node.answerMs).toBe(460);
+    node.answered(answer({ role: 'replica', latencyMs: 2 }), undefined);
+    expect([node.share, node.answerMs]).toEqual([0.1, 2]);
   });
 });

@@ -1,9 +1,10 @@
 // One server: what was declared, what its probe saw, and its own chain of stages.
 import type { Clock } from '../kernel/clock.js';
 import type { Events } from '../kernel/events.js';
+import type { WalPosition } from '../query/position.js';
 import type { Enter } from '../query/stage.js';
 import type { PoolStats } from '../pool/pool-stats.js';
-import type { ProbeAnswer } from './node-probe.js';
+import type { PositionAnswer, ProbeAnswer } from './node-probe.js';
 import type { Pooling } from './pooling.js';
 
 /** What the options say of a node. */
@@ -45,21 +46,33 @@ export interface NodeParts {
   readonly poolStats: () => PoolStats;
   /** Whether the node's circuit lets calls in. */
   readonly isPassable: () => boolean;
+  /** Whether the connection stands that gave the last answer: what it said of a position holds as long. */
+  readonly isWatched: () => boolean;
   /** The node did not answer once: told before it is asked again. */
   readonly suspect: () => void;
   /** The node did not answer a new connection either: whatever hangs on the old ones hangs for ever. */
   readonly sever: () => void;
+  /**
+   * The node is not who it was taken for: `standbys`: idle connections to a standby are closed, so that new
+   * ones look its name up again; `all`: none may be used any more. Returns their number.
+   */
+  readonly evict: (which: 'standbys' | 'all', reason: string) => number;
+  /** Time in which its share grows after it came back, in ms. */
+  readonly slowStartMs: number;
 }
 
 /** One server and the latest knowledge about it. */
 export class Node {
   role: NodeRole;
   lagMs: number | undefined;
-  private lagBytes: number | undefined;
+  lagBytes: number | undefined;
   private answer: ProbeAnswer | undefined;
+  private position: PositionAnswer | undefined;
   private askedAtMs: number | undefined;
   private failure: Error | undefined;
   private downSinceMs: number | undefined;
+  private returnedAtMs: number | undefined;
+  private averageMs: number | undefined;
   private failedAttempts = 0;
   private wasConnected = false;
 
@@ -100,6 +113,24 @@ export class Node {
     return this.answer?.pooling;
   }
 
+  /** How long answers take lately, in ms; the newest one counts a tenth. At least a tenth of a ms. */
+  get answerMs(): number {
+    return Math.max(0.1, this.averageMs ?? this.answer?.latencyMs ?? 1);
+  }
+
+  /** A statement was answered in this time. */
+  took(serverMs: number): void {
+    this.averageMs =
+      this.averageMs === undefined ? serverMs : this.averageMs * 0.9 + serverMs * 0.1;
+  }
+
+  /** From 0.1 to 1: how much of an equal share of the reads it gets, so that it can warm up. */
+  get share(): number {
+    const { slowStartMs, clock } = this.parts;
+    if (this.returnedAtMs === undefined || slowStartMs === 0) return 1;
+    return Math.min(1, Math.max(0.1, (clock.monotonicMs() - this.returnedAtMs) / slowStartMs));
+  }
+
   /** Timeline of a primary, as it reported last. */
   get timeline(): number {
     return this.answer?.timeline ?? 0;
@@ -109,14 +140,51 @@ export class Node {
     return this.answer?.systemId;
   }
 
+  /** True once a probe came back, with whatever outcome. */
+  get wasAsked(): boolean {
+    return this.askedAtMs !== undefined;
+  }
+
+  /** Whether the last answer is to a question that was asked after `atMs`. */
+  answeredAfter(atMs: number): boolean {
+    return this.answer !== undefined && this.answer.askedAtMs > atMs;
+  }
+
   /** The server itself refused a write as read-only: whatever was known of its role is wrong. */
   demoted(): void {
     this.changeRole('replica');
   }
 
+  /** Closes connections to who the node is not; see {@link NodeParts.evict}. */
+  evict(which: 'standbys' | 'all', reason: string): number {
+    return this.parts.evict(which, reason);
+  }
+
   /** The position the node reported last. */
   get lsn(): bigint | undefined {
     return this.answer?.lsn;
+  }
+
+  /** The place that stands for all that was committed here before it was asked for; undefined when it is not known. */
+  get end(): (WalPosition & { readonly askedAtMs: number }) | undefined {
+    const { position } = this;
+    if (position?.timeline === undefined || !this.parts.isWatched()) return undefined;
+    const { systemId, timeline, endLsn: lsn, askedAtMs } = position;
+    return { systemId, timeline, lsn, askedAtMs };
+  }
+
+  /**
+   * Whether the node surely has what was written up to `position`. Positions are compared on one timeline
+   * only: after a promotion the same number may stand for something else.
+   */
+  hasReached({ systemId, timeline, lsn }: WalPosition): boolean {
+    const { end } = this;
+    return end?.systemId === systemId && end.timeline === timeline && end.lsn >= lsn;
+  }
+
+  /** The node was asked where it stands, between two probes. */
+  placed(position: PositionAnswer): void {
+    this.position = position;
   }
 
   enter(...args: Parameters<Enter>): void {
@@ -127,12 +195,14 @@ export class Node {
   answered(answer: ProbeAnswer, primaryLsn: bigint | undefined): void {
     const { events, name, clock } = this.parts;
     this.answer = answer;
+    this.position = answer;
     this.failure = undefined;
     this.askedAtMs = clock.monotonicMs();
     this.setLag(answer, primaryLsn);
     this.changeRole(answer.role);
     if (!this.wasConnected) events.emit('node:connected', { node: name, role: this.role });
     else if (this.downSinceMs !== undefined) {
+      this.comeBack();
       events.emit('node:reconnected', { node: name, downMs: this.askedAtMs - this.downSinceMs });
     }
     this.wasConnected = true;
@@ -179,8 +249,15 @@ export class Node {
     };
   }
 
+  /** Its caches are cold, and what it took before says nothing any more. */
+  private comeBack(): void {
+    this.returnedAtMs = this.parts.clock.monotonicMs();
+    this.averageMs = undefined;
+  }
+
   private changeRole(to: NodeRole): void {
     if (to === this.role) return;
+    if (this.role === 'primary' && this.wasConnected) this.comeBack();
     this.parts.events.emit('node:role-changed', { node: this.name, from: this.role, to });
     this.role = to;
   }

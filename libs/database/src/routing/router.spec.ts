@@ -1,6 +1,6 @@
 // Pure choice: who takes writes, who may answer a read.
 import { describe, expect, it } from '@jest/globals';
-import { chooseForRead, choosePrimary, isEligible } from './router.js';
+import { chooseForRead, choosePrimary, chooseReplica, isEligible } from './router.js';
 import type { Node } from './node.js';
 
 /** A node as the router sees it: a healthy replica, unless `change` says otherwise. */
@@ -12,7 +12,10 @@ function node(name: string, change: Partial<Node> = {}): Node {
     isReachable: true,
     isPassable: true,
     lagMs: 0,
+    lagBytes: 0,
     inFlight: 0,
+    answerMs: 1,
+    share: 1,
     timeline: 0,
     ...change,
   } as Node;
@@ -73,6 +76,13 @@ describe('the primary', () => {
       name === 'a' && _.startsWith('is the first') ? 'b' : name,
     );
   });
+});
+
+it('between equals the present primary stays; a newer timeline replaces it', () => {
+  const [a, b, newer] = [primary('a'), primary('b'), primary('c', { timeline: 2 })] as const;
+  expect(choosePrimary([a, b], b)?.name).toBe('b');
+  expect(choosePrimary([b, a], a)?.name).toBe('a');
+  expect(choosePrimary([a, newer, b], b)?.name).toBe('c');
 });
 
 describe('a replica that may answer', () => {
@@ -153,5 +163,39 @@ describe('the node for a read', () => {
         chooseForRead({ primary: main, replicas }, { maxLagMs: 0, tried: [] }, random)?.name,
       ).toBe('free');
     }
+  });
+});
+
+describe('lag in bytes', () => {
+  const rule = { maxLagMs: 1_000, tried: [] };
+
+  it.each([
+    [0, 5_000_000, true],
+    [1_000, 1_000, true],
+    [1_000, 1_001, false],
+  ])('with a limit of %d, a replica that lags %d may answer: %s', (maxLagBytes, lagBytes, may) => {
+    expect(isEligible(node('a', { lagBytes }), { ...rule, maxLagBytes })).toBe(may);
+  });
+});
+
+describe('the share of a replica', () => {
+  /** How many of 10,000 reads the first of two gets, with nothing in flight. */
+  const firstOf = (first: Partial<Node>, second: Partial<Node> = {}): number => {
+    const replicas = [node('a', first), node('b', second)];
+    let n = 0;
+    for (let i = 0; i < 10_000; i++) {
+      if (chooseReplica(replicas, { maxLagMs: 1, tried: [] })?.name === 'a') n++;
+    }
+    return n;
+  };
+
+  it.each<[string, Partial<Node>, number]>([
+    ['is equal among equals', {}, 5_000],
+    ['is small just after it came back', { share: 0.1 }, 500],
+    ['grows', { share: 0.5 }, 2_500],
+    ['is small when it answers slowly, yet never nothing', { answerMs: 10 }, 500],
+    ['is nothing while others have less to do', { inFlight: 2 }, 0],
+  ])('%s', (_, first, expected) => {
+    expect(Math.abs(firstOf(first) - expected)).toBeLessThan(350);
   });
 });

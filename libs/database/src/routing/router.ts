@@ -1,4 +1,5 @@
 // Pure choice: what a call asks for and what is known of the nodes become an order of candidates.
+import type { WalPosition } from '../query/position.js';
 import type { Node } from './node.js';
 
 /** What the router looks at. */
@@ -10,26 +11,31 @@ export interface RouterView {
 /** Which replicas may answer. */
 export interface ReplicaRule {
   readonly maxLagMs: number;
+  /** 0 or undefined: no limit. */
+  readonly maxLagBytes?: number | undefined;
   /** Names that failed already. */
   readonly tried: readonly string[];
+  /** What the read has to see. */
+  readonly after?: WalPosition | undefined;
 }
 
 /**
  * The node that takes writes. Of several that say they are primary the one on the newest timeline is: an
- * old primary that comes back on an older one must not get a write. A declared role counts until a node
- * has spoken for itself, and between equals.
+ * old primary that comes back on an older one must not get a write. Between equals the present one stays. A
+ * declared role counts until a node has spoken for itself, and where there is no present one.
  */
-export function choosePrimary(nodes: readonly Node[]): Node | undefined {
+export function choosePrimary(nodes: readonly Node[], present?: Node): Node | undefined {
   let best: Node | undefined;
   for (const node of nodes) {
     if (node.role !== 'primary') continue;
-    if (best === undefined || isBetterPrimary(node, best)) best = node;
+    if (best === undefined || isBetterPrimary(node, best, present)) best = node;
   }
   return best;
 }
 
-function isBetterPrimary(node: Node, other: Node): boolean {
+function isBetterPrimary(node: Node, other: Node, present: Node | undefined): boolean {
   if (node.timeline !== other.timeline) return node.timeline > other.timeline;
+  if (node === present || other === present) return node === present;
   return node.declaredRole === 'primary' && other.declaredRole !== 'primary';
 }
 
@@ -40,28 +46,43 @@ export function isEligible(node: Node, rule: ReplicaRule): boolean {
     node.isPassable &&
     node.lagMs !== undefined &&
     node.lagMs <= rule.maxLagMs &&
-    !rule.tried.includes(node.name)
+    (!rule.maxLagBytes || (node.lagBytes ?? 0) <= rule.maxLagBytes) &&
+    !rule.tried.includes(node.name) &&
+    (rule.after === undefined || node.hasReached(rule.after))
   );
 }
 
-/** The node for a read that a replica may answer: the eligible one with the least in flight, else the primary. */
-export function chooseForRead(
-  view: RouterView,
+/**
+ * The eligible replica with the least to do: what it has in flight, weighed by how long its answers take lately
+ * and by how long it is back.
+ */
+export function chooseReplica(
+  replicas: readonly Node[],
   rule: ReplicaRule,
   random = Math.random,
 ): Node | undefined {
   let best: Node | undefined;
   let bestScore = Number.POSITIVE_INFINITY;
-  for (const node of view.replicas) {
+  for (const node of replicas) {
     if (!isEligible(node, rule)) continue;
-    // The fraction breaks ties at random, so that equal replicas share the load.
-    const score = node.inFlight + random();
+    // The fraction breaks ties at random: equal replicas share the load, and a slow one still gets a few.
+    const score = ((node.inFlight + random()) * node.answerMs) / node.share;
     if (score < bestScore) {
       best = node;
       bestScore = score;
     }
   }
-  if (best !== undefined) return best;
+  return best;
+}
+
+/** The node for a read that a replica may answer: the best replica, else the primary. */
+export function chooseForRead(
+  view: RouterView,
+  rule: ReplicaRule,
+  random = Math.random,
+): Node | undefined {
+  const replica = chooseReplica(view.replicas, rule, random);
+  if (replica !== undefined) return replica;
   return view.primary !== undefined && !rule.tried.includes(view.primary.name)
     ? view.primary
     : undefined;

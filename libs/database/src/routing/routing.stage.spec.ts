@@ -5,12 +5,11 @@ import {
   ConnectionError,
   PoolOverloadedError,
   PoolTimeoutError,
-  QueryError,
   QueryTimeoutError,
-  ReadOnlyError,
-  SerializationError,
+  ReplicasLostError,
   ShutdownError,
 } from '../kernel/errors.js';
+import { QueryError, ReadOnlyError, SerializationError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
@@ -32,6 +31,10 @@ class FakeNode {
   isPassable = true;
   lagMs = 0;
   inFlight = 0;
+  lagBytes = 0;
+  answerMs = 1;
+  share = 1;
+  took(): void {}
   timeline = 1;
   readonly declaredRole = 'auto';
   asked = 0;
@@ -97,10 +100,18 @@ class FakeTopology {
     this.looks++;
   }
 
-  demoted(name: string): void {
+  /** Whether the only node's connections turned out to lead to a standby. */
+  evicts = false;
+
+  demoted(name: string): boolean {
     this.demotions.push(name);
-    (this.find(name) as FakeNode).role = 'replica';
+    if (this.hasOthers) (this.find(name) as FakeNode).role = 'replica';
     this.lookNow();
+    return this.hasOthers || this.evicts;
+  }
+
+  describe(): string {
+    return this.nodes.map(({ name, role }) => `${name}: ${role}`).join(', ');
   }
 
   /** A probe has come back. */
@@ -364,7 +375,26 @@ describe('a primary that refuses a write as read-only', () => {
     use([primary]);
     primary.fails(readOnly(), true);
     expect(errorOf(write())).toBeInstanceOf(ReadOnlyError);
-    expect(topology.demotions).toEqual([]);
+    expect([primary.asked, primary.role]).toEqual([1, 'primary']);
+  });
+
+  it('is asked once more by its name, where there is no other node and its connections led to a standby', () => {
+    use([primary]);
+    topology.evicts = true;
+    primary.fails(readOnly(), true);
+    expect(errorOf(write())).toBeInstanceOf(ReadOnlyError);
+    expect([primary.asked, primary.role]).toEqual([2, 'primary']);
+  });
+
+  it('may say so to a new connection: the write waits for the one that is promoted', async () => {
+    const standby = { sqlState: '25006', safeToRetry: true, transient: false };
+    primary.fails(new ConnectionError('a standby', standby));
+    const { ends } = write();
+    expect(ends).toEqual([]);
+    expect(topology.demotions).toEqual(['primary']);
+    replicas[0].role = 'primary';
+    topology.looked();
+    expect(ends).toEqual([{ result: replicas[0].name }]);
   });
 
   it('has lost nothing when the refusal was our own, before anything was sent', () => {
@@ -413,5 +443,24 @@ describe('a primary that cannot be reached', () => {
     };
     expect(errorOf(write())).toBeInstanceOf(ConnectionError);
     expect(replicas[0].asked).toBe(0);
+  });
+});
+
+describe('when no replica is fit', () => {
+  it('the primary answers its share of the reads, and the rest is told to come back', () => {
+    const [a, b] = [new FakeNode('a', 'replica'), new FakeNode('b', 'replica')];
+    use([primary, a, b], { fallbackRatio: 0.1 });
+    a.isReachable = b.isReachable = false;
+    const errors = Array.from({ length: 100 }, () => {
+      const [end] = bench.send(enter, { intent: 'read', consistency: 'eventual' }).ends;
+      return end !== undefined && 'error' in end ? end.error : undefined;
+    }).filter((error) => error !== undefined);
+    expect([primary.asked, errors.length]).toEqual([10, 90]);
+    expect(errors[0]).toBeInstanceOf(ReplicasLostError);
+    expect(errors[0]).toMatchObject({ code: 'DB_REPLICAS_LOST', safeToRetry: true });
+    // Whoever asks for the primary gets it.
+    expect(bench.send(enter, { intent: 'read', consistency: 'primary' }).ends).toMatchObject([
+      { result: 'primary' },
+    ]);
   });
 });

@@ -4,20 +4,23 @@ import {
   CircuitOpenError,
   ConnectionError,
   PoolOverloadedError,
-  ReadOnlyError,
-  SerializationError,
+  ReplicasLostError,
 } from '../kernel/errors.js';
+import { ReadOnlyError, SerializationError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Stage } from '../query/stage.js';
 import type { Phase, Trip } from '../query/trip.js';
 import type { Node } from './node.js';
-import { chooseForRead } from './router.js';
+import { FallbackBudget } from './fallback-budget.js';
+import { chooseForRead, chooseReplica } from './router.js';
 import type { RoutingOptions } from './routing.options.js';
 import type { Topology } from './topology.js';
 
 const NONE: readonly string[] = [];
 /** Nodes that may refuse a write as read-only before the caller is told. */
 const MAX_ROLE_CHANGES = 2;
+/** SQLSTATE of a write that a read-only server refuses; also that of a connection to a standby in place of a primary. */
+const NOT_A_PRIMARY = '25006';
 /** Trips that may wait for a primary at a time. */
 const MAX_WAITING = 5_000;
 
@@ -32,6 +35,12 @@ function isOfThisNode(error: DatabaseError): boolean {
   );
 }
 
+/** The server itself says that it is read-only now, to a statement, which it did not run, or to a new connection. */
+function hasLostRole(trip: Trip, error: DatabaseError): boolean {
+  if (error instanceof ConnectionError) return error.sqlState === NOT_A_PRIMARY;
+  return error instanceof ReadOnlyError && trip.isSent;
+}
+
 /** Sends writes to the primary and reads to whoever may answer them. */
 export class RoutingStage implements Stage {
   private readonly waiting: Phase = {
@@ -42,6 +51,7 @@ export class RoutingStage implements Stage {
       trip.settle(error, undefined);
     },
   };
+  private readonly fallbacks: FallbackBudget;
   /** Trips that wait for somebody to become primary. */
   private readonly waiters = new Set<Trip>();
 
@@ -50,63 +60,104 @@ export class RoutingStage implements Stage {
     private readonly options: RoutingOptions,
     private readonly clock: Clock,
   ) {
+    this.fallbacks = new FallbackBudget(options.fallbackRatio, clock);
     topology.onLook(() => this.wake());
   }
 
   enter(trip: Trip): void {
     const { pinned } = trip.request;
-    if (pinned !== undefined) this.send(trip, this.topology.find(pinned.node));
-    else this.send(trip, this.choose(trip));
+    if (pinned !== undefined) {
+      this.send(trip, this.topology.find(pinned.node));
+      return;
+    }
+    try {
+      this.send(trip, this.choose(trip));
+    } catch (error) {
+      trip.settle(error as ReplicasLostError, undefined);
+    }
   }
 
   settled(trip: Trip): boolean {
     const { error, node } = trip;
+    if (error === undefined && node !== undefined && trip.serverMs > 0) {
+      this.topology.find(node)?.took(trip.serverMs);
+    }
     if (error === undefined || node === undefined || trip.request.pinned !== undefined)
       return false;
     if (trip.hasAlternative) return this.tryAnother(trip, error, node);
-    return this.topology.hasOthers && this.followPrimary(trip, error, node);
+    return this.topology.hasOthers
+      ? this.followPrimary(trip, error, node)
+      : this.followName(trip, error, node);
   }
 
   private tryAnother(trip: Trip, error: DatabaseError, node: string): boolean {
     if (!isOfThisNode(error) || !(error.safeToRetry || trip.request.repeatable)) return false;
     trip.tried = [...(trip.tried ?? NONE), node];
-    const next = this.choose(trip);
+    const next = this.chooseAgain(trip);
     if (next === undefined) return false;
     this.send(trip, next);
     return true;
   }
 
+  /** The only node refused the write as read-only: new connections look up whether its name has moved. */
+  private followName(trip: Trip, error: DatabaseError, node: string): boolean {
+    if (!hasLostRole(trip, error)) return false;
+    trip.tried = [...(trip.tried ?? NONE), node];
+    if (trip.tried.length >= MAX_ROLE_CHANGES || !this.topology.demoted(node)) return false;
+    this.send(trip, this.topology.find(node));
+    return true;
+  }
+
   /** The primary failed the trip: does another node have its role by now? */
   private followPrimary(trip: Trip, error: DatabaseError, node: string): boolean {
-    // The server itself says that it is read-only now; it did not run the statement.
-    const hasLostRole = error instanceof ReadOnlyError && trip.isSent;
-    if (hasLostRole) {
+    const isDemoted = hasLostRole(trip, error);
+    if (isDemoted) {
       this.topology.demoted(node);
       trip.tried = [...(trip.tried ?? NONE), node];
       // A primary that refuses writes for another reason (default_transaction_read_only) would be asked for ever.
       if (trip.tried.length > MAX_ROLE_CHANGES) return false;
     } else if (error.outage) this.topology.lookNow();
-    const concernsNode = hasLostRole || isOfThisNode(error);
-    const mayRepeat = hasLostRole || error.safeToRetry || trip.request.repeatable;
+    const concernsNode = isDemoted || isOfThisNode(error);
+    const mayRepeat = isDemoted || error.safeToRetry || trip.request.repeatable;
     if (!concernsNode || !mayRepeat) return false;
     const primary = this.topology.primary();
     if (primary !== undefined && primary.name !== node) this.send(trip, primary);
-    else if (hasLostRole) this.wait(trip);
+    else if (isDemoted) this.wait(trip);
     else return false;
     return true;
   }
 
+  /** Another server, unless there is none or the primary has its share: then the failure itself is told. */
+  private chooseAgain(trip: Trip): Node | undefined {
+    try {
+      return this.choose(trip);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @throws ReplicasLostError when no replica is fit, and the primary answers its share already. */
   private choose(trip: Trip): Node | undefined {
-    const { intent, consistency, maxLagMs } = trip.request;
+    const { intent, consistency, maxLagMs, after: token } = trip.request;
+    const { after } = trip;
     const primary = this.topology.primary();
-    const wanted = intent === 'write' ? 'primary' : (consistency ?? this.options.consistency);
-    if (wanted === 'primary') return primary;
+    const usual = token === undefined ? this.options.consistency : 'session';
+    const wanted = intent === 'write' ? 'primary' : (consistency ?? usual);
+    if (wanted === 'primary' || after === 'primary') return primary;
     const replicas = this.topology.replicas();
     if (replicas.length === 0) return primary;
-    return chooseForRead(
-      { primary, replicas },
-      { maxLagMs: maxLagMs ?? this.options.maxLagMs, tried: trip.tried ?? NONE },
-    );
+    const { maxLagBytes } = this.options;
+    const tried = trip.tried ?? NONE;
+    const rule = { maxLagMs: maxLagMs ?? this.options.maxLagMs, maxLagBytes, tried };
+    if (trip.tried === undefined) this.fallbacks.counted();
+    const node = chooseForRead({ primary, replicas }, { ...rule, after });
+    if (node === undefined || node !== primary) return node;
+    // One that is fit and has only not replayed the write yet is not lost.
+    const isFallback = after === undefined || chooseReplica(replicas, rule) === undefined;
+    if (isFallback && !this.fallbacks.take()) {
+      throw new ReplicasLostError(this.fallbacks.retryAfterMs);
+    }
+    return primary;
   }
 
   private send(trip: Trip, node: Node | undefined): void {
@@ -146,8 +197,7 @@ export class RoutingStage implements Stage {
 
   private giveUp(trip: Trip): void {
     this.waiters.delete(trip);
-    const known = this.topology.nodes.map(({ name, role }) => `${name}: ${role}`).join(', ');
-    const message = `No primary is known (${known}). Check that one of the hosts takes writes.`;
+    const message = `No primary is known (${this.topology.describe()}). Check that one of the hosts takes writes.`;
     // No node has the trip any more: on its way back there is nobody to follow.
     trip.node = undefined;
     trip.settle(new ConnectionError(message, { safeToRetry: true, outage: true }), undefined);

@@ -27,6 +27,8 @@ class Server {
       return {
         role: 'replica',
         lsn: 100n,
+        endLsn: 100n,
+        askedAtMs: this.clock.monotonicMs(),
         hasReplayedAll: true,
         replayAgeMs: 0,
         timeline: this.answer.role === 'primary' ? 1 : undefined,
@@ -46,12 +48,18 @@ let servers: Server[];
 let topology: Topology;
 let changes: unknown[];
 let cuts: string[];
+let evicted: string[];
+let alarms: unknown[];
 
 beforeEach(() => {
   clock = new FakeClock();
   events = new Events();
   changes = [];
   cuts = [];
+  evicted = [];
+  alarms = [];
+  events.on('primary:conflict', (facts) => alarms.push(facts));
+  events.on('node:foreign', (facts) => alarms.push(facts));
   events.on('primary:changed', (facts) => changes.push(facts));
 });
 
@@ -76,8 +84,11 @@ function build(...roles: DeclaredRole[]): void {
       enter: () => undefined,
       poolStats: () => ({ leased: 0, waiting: 0 }) as PoolStats,
       isPassable: () => true,
+      isWatched: () => true,
       suspect: () => undefined,
       sever: () => cuts.push(name),
+      slowStartMs: 1_000,
+      evict: (which) => evicted.push(`${name} ${which}`),
     });
     return { node, probe: (servers[index] as Server).probe };
   });
@@ -264,7 +275,7 @@ describe('a look now', () => {
 
 describe('refreshing', () => {
   it('is over as soon as it is enough: nodes that hang are not waited for', async () => {
-    build('auto', 'auto');
+    build('replica', 'primary');
     server(0).takesMs = 5_000;
     server(1).answer = primary();
     topology.start();
@@ -295,4 +306,117 @@ describe('refreshing', () => {
     await clock.elapseMs(0);
     expect(topology.lastFailure()).toEqual(new Error('second'));
   });
+});
+
+describe('several that say they are primary', () => {
+  const conflict = { primary: 'b', refused: 'a', because: 'older timeline' };
+
+  it('are told once: the one on the older timeline is refused, and its connections are cut', async () => {
+    build('auto', 'auto');
+    server(0).answer = primary(1);
+    server(1).answer = primary(2);
+    topology.start();
+    await clock.elapseMs(10_000);
+    expect(topology.primary()?.name).toBe('b');
+    expect(alarms).toEqual([conflict]);
+    expect(evicted).toContain('a all');
+  });
+
+  it('are told again when it was over in between', async () => {
+    build('auto', 'auto');
+    server(0).answer = primary(1);
+    server(1).answer = primary(2);
+    topology.start();
+    await clock.elapseMs(2_000);
+    server(0).answer = { role: 'replica' };
+    await clock.elapseMs(2_000);
+    expect(topology.replicas().map(({ name }) => name)).toEqual(['a']);
+    server(0).answer = primary(1);
+    await clock.elapseMs(2_000);
+    expect(alarms).toEqual([conflict, conflict]);
+  });
+
+  it('on one timeline leave the present one where it is', async () => {
+    build('auto', 'auto', 'auto');
+    server(1).answer = primary(1);
+    topology.start();
+    await clock.elapseMs(2_000);
+    server(0).answer = primary(1);
+    await clock.elapseMs(5_000);
+    expect(topology.primary()?.name).toBe('b');
+    expect(alarms).toEqual([{ ...conflict, because: 'same timeline' }]);
+    expect(changes).toEqual([{ from: undefined, to: 'b' }]);
+  });
+
+  it('follow the promotion: what still runs on the old one is cut', async () => {
+    build('auto', 'auto');
+    server(0).answer = primary(1);
+    topology.start();
+    await clock.elapseMs(2_000);
+    server(0).answer = boom;
+    server(1).answer = primary(2);
+    await clock.elapseMs(3_000);
+    expect(evicted).toEqual(['a all']);
+    expect(alarms).toEqual([]);
+  });
+});
+
+describe('a server of another cluster', () => {
+  it('is told once, and neither reads nor writes go to it', async () => {
+    build('primary', 'replica', 'auto');
+    server(0).answer = primary(1);
+    server(1).answer = { role: 'replica', systemId: '8' };
+    server(2).answer = { ...primary(9), systemId: '8' };
+    topology.start();
+    await clock.elapseMs(5_000);
+    expect(topology.primary()?.name).toBe('a');
+    expect(topology.replicas()).toEqual([]);
+    expect(alarms).toEqual([
+      { node: 'b', systemId: '8', expected: '7' },
+      { node: 'c', systemId: '8', expected: '7' },
+    ]);
+    expect(topology.describe()).toBe('a: primary, b: of another cluster, c: of another cluster');
+  });
+
+  it('does not become primary because it answered first', async () => {
+    build('auto', 'auto', 'auto');
+    server(0).answer = primary(1);
+    server(0).takesMs = server(1).takesMs = 100;
+    server(2).answer = { ...primary(9), systemId: '8' };
+    topology.start();
+    await clock.elapseMs(50);
+    expect(topology.primary()).toBeUndefined();
+    await clock.elapseMs(100);
+    expect(topology.primary()?.name).toBe('a');
+  });
+});
+
+it('a jump of the wall clock changes nothing', async () => {
+  build('auto', 'auto');
+  server(0).answer = primary(1);
+  topology.start();
+  await clock.elapseMs(2_000);
+  clock.setWall(-86_400_000);
+  await clock.elapseMs(2_000);
+  clock.setWall(10 * 86_400_000);
+  await clock.elapseMs(2_000);
+  expect(topology.primary()?.name).toBe('a');
+  expect(topology.replicas().map(({ name, isReachable }) => [name, isReachable])).toEqual([
+    ['b', true],
+  ]);
+  expect(changes).toHaveLength(1);
+});
+
+it.each([
+  [0, 1, true],
+  [0.5, 1, true],
+  [0.5, 2, false],
+  [1, 2, true],
+])('with a cap of %d, %d of three replicas may be out: %s', async (ratio, out, may) => {
+  build('replica', 'replica', 'replica');
+  if (out > 1) server(0).answer = boom;
+  topology.start();
+  await clock.elapseMs(10);
+  expect(topology.mayEject('b', ratio)).toBe(may);
+  expect(topology.mayEject('nobody', 0)).toBe(true);
 });

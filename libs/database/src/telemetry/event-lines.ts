@@ -175,6 +175,20 @@ export const EVENT_LINES: Lines = {
       'primary',
       `Writes go to "${to}" from now on${from === undefined ? '' : `, not to "${from}"`}.`,
     ),
+  'primary:conflict': ({ primary, refused, because }) =>
+    line(
+      'error',
+      `conflict ${refused}`,
+      `"${refused}" says it is primary, and so does "${primary}", which gets the writes (${because}). "${refused}" gets ` +
+        `nothing: ${because === 'older timeline' ? 'fence it, or let it rejoin as a replica' : 'find out which one is right, and stop the other'}.`,
+    ),
+  'node:foreign': ({ node, systemId, expected }) =>
+    line(
+      'error',
+      `foreign ${node}`,
+      `"${node}" belongs to another cluster (system identifier ${systemId}, not ${expected ?? 'known'}) and gets ` +
+        'nothing. Correct its address in the options.',
+    ),
   'transaction:in-doubt': ({ node, error }) =>
     line(
       'error',

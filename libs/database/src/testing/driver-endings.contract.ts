@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Readable } from 'node:stream';
 import type { Connection } from '../driver/driver.js';
-import { ConnectionError, QueryError } from '../kernel/errors.js';
+import { ConnectionError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import { ask, CONTRACT_SQL, failureOf, rowsOf } from './driver-subject.js';
 import type { OnConnection } from './driver-subject.js';
 

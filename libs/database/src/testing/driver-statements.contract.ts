@@ -1,6 +1,7 @@
 // What a driver promises about statements: answers, errors, transactions, cancelling.
 import assert from 'node:assert/strict';
-import { ParameterError, QueryAbortedError, QueryError } from '../kernel/errors.js';
+import { ParameterError, QueryAbortedError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { QueryResult } from '../query/query.js';
 import { ask, cancelUntilAnswered, CONTRACT_SQL, rowsOf } from './driver-subject.js';
 import type { Answer, OnConnection } from './driver-subject.js';

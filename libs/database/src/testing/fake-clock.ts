@@ -13,7 +13,7 @@ export class FakeClock implements Clock {
   private readonly pending = new Set<Pending>();
 
   /** @param startMs wall time at the start, in ms since 1970 */
-  constructor(private readonly startMs = 1_700_000_000_000) {}
+  constructor(private startMs = 1_700_000_000_000) {}
 
   /** Calls that wait for their time; 0 when everything that was started was stopped. */
   get pendingTimers(): number {
@@ -27,6 +27,11 @@ export class FakeClock implements Clock {
   /** Sets the wall clock, forward or back, as an administrator or NTP does; monotonic time goes on unmoved. */
   jumpWallMs(ms: number): void {
     this.jumpedMs += ms;
+  }
+
+  /** The wall clock is set anew; nothing else moves. */
+  setWall(byMs: number): void {
+    this.startMs += byMs;
   }
 
   monotonicMs(): number {

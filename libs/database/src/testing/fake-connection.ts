@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock, Timer } from '../kernel/clock.js';
-import { ConnectionError, QueryAbortedError, QueryError, UsageError } from '../kernel/errors.js';
+import { ConnectionError, QueryAbortedError, UsageError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Connection, Reply, SessionEvent, TransactionStatus } from '../driver/driver.js';
 import { prepareParameters } from '../driver/parameters.js';
@@ -69,6 +70,8 @@ export class FakeConnection implements Connection {
   readonly statements: Statement[] = [];
   /** CancelRequests received. */
   cancels = 0;
+  /** What the server says of itself; a test may make it a standby. */
+  isStandby: boolean | undefined;
   /** Grows with every answer; a test may let it stand still. */
   bytesRead = 0;
   private readonly session = new FakeSession();

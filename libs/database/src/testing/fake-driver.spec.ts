@@ -1,6 +1,7 @@
 // The fake driver keeps the contract that the real one keeps.
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ParameterError, QueryError } from '../kernel/errors.js';
+import { ParameterError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { ConnectionTarget } from '../driver/target.js';
 import { driverContract } from './driver-contract.js';
 import { CONTRACT_SQL } from './driver-subject.js';

@@ -1,5 +1,5 @@
 // What a fake connection knows of transactions: enough to say where it stands, no SQL beyond that.
-import { QueryError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { TransactionStatus } from '../driver/driver.js';
 
 /** What became of one statement, as far as transactions go. */

@@ -4,10 +4,9 @@ import {
   ConnectionError,
   DatabaseError,
   QueryAbortedError,
-  QueryError,
   ShutdownError,
-  UniqueViolationError,
 } from '../kernel/errors.js';
+import { QueryError, UniqueViolationError } from '../kernel/query-errors.js';
 import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
 import type { ContractCase } from './contract-case.js';

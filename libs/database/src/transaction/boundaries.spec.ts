@@ -1,12 +1,8 @@
 // The texts at both ends of a transaction, and the limits of what runs between them.
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { translateQueryError } from '../driver/sqlstate.js';
-import {
-  ConnectionError,
-  QueryAbortedError,
-  QueryTimeoutError,
-  ReadOnlyError,
-} from '../kernel/errors.js';
+import { ConnectionError, QueryAbortedError, QueryTimeoutError } from '../kernel/errors.js';
+import { ReadOnlyError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { beginText, hasLostRole, isLost, withDeadline } from './boundaries.js';

@@ -5,11 +5,10 @@ import {
   ConnectionError,
   InDoubtError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
-  ReadOnlyError,
   ShutdownError,
 } from '../kernel/errors.js';
+import { QueryError, ReadOnlyError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
@@ -61,7 +60,9 @@ export function doubtOf(error: unknown, lease: Lease): unknown {
 export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
   let command: string;
   try {
-    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, { uncancellable: true }));
+    const intent = isReadOnly ? 'read' : 'write';
+    const extra = { uncancellable: true, intent } as const;
+    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, extra));
   } catch (error) {
     throw isReadOnly ? error : doubtOf(error, scope.lease);
   }

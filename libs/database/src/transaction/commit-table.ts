@@ -1,7 +1,8 @@
 // The opt-in table whose rows prove a COMMIT in any history: after a crash and after a failover too.
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../kernel/clock.js';
-import { QueryError, UsageError } from '../kernel/errors.js';
+import { UsageError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { Events } from '../kernel/events.js';
 import type { TripDesk } from '../query/trip-desk.js';
 

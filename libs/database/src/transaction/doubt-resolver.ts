@@ -1,6 +1,7 @@
 // Learns what became of a COMMIT that was not answered: asks the present primary until it is certain, or time is up.
 import type { Clock } from '../kernel/clock.js';
-import { QueryError, ShutdownError } from '../kernel/errors.js';
+import { ShutdownError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { QueryResult } from '../query/query.js';

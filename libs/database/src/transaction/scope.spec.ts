@@ -1,7 +1,8 @@
 // The gate and the turns of a scope: which statement runs now, which waits, which is refused.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionTarget } from '../driver/target.js';
-import { QueryError, QueryTimeoutError, ShutdownError, UsageError } from '../kernel/errors.js';
+import { QueryTimeoutError, ShutdownError, UsageError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import { Events } from '../kernel/events.js';
 import { Lease } from '../pool/lease.js';
 import { POOL_DEFAULTS } from '../pool/pool.options.js';

@@ -1,6 +1,7 @@
 // A connection that a piece of asynchronous code is bound to: a session, a transaction, a savepoint.
 import type { Clock } from '../kernel/clock.js';
-import { QueryError, QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import { QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Phase, Pinned, Trip } from '../query/trip.js';
@@ -65,6 +66,10 @@ export class Scope implements Pinned {
 
   get node(): string {
     return this.parts.lease.node;
+  }
+
+  get transactionStatus(): Lease['transactionStatus'] {
+    return this.parts.lease.transactionStatus;
   }
 
   get parent(): Scope | undefined {

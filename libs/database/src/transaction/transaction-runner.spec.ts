@@ -5,35 +5,20 @@ import { resolveOptions } from '../database.options.js';
 import type { DatabaseModuleOptions } from '../database.options.js';
 import {
   ConnectionError,
-  DeadlockError,
   InDoubtError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
-  SerializationError,
   ShutdownError,
   UsageError,
 } from '../kernel/errors.js';
+import { DeadlockError, QueryError, SerializationError } from '../kernel/query-errors.js';
 import type { EventMap } from '../kernel/event-map.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer } from '../testing/fake-connection.js';
 import { FakeDriver } from '../testing/fake-driver.js';
+import { answerProbe } from '../testing/fake-probe.js';
 import type { Transaction } from './transaction.js';
 import type { TransactionOptions } from './transaction.options.js';
-
-const PROBED: FakeAnswer = {
-  rows: [
-    {
-      replica: false,
-      lsn: '0/1',
-      caught_up: null,
-      replay_age_ms: null,
-      walfile: '000000010000000000000001',
-      system_id: '7',
-      version: 180_000,
-    },
-  ],
-};
 
 let clock: FakeClock;
 let driver: FakeDriver;
@@ -57,7 +42,7 @@ async function start(options: Partial<DatabaseModuleOptions> = {}): Promise<void
   clock = new FakeClock();
   driver = new FakeDriver(clock);
   script = () => undefined;
-  driver.script = ({ text }) => (text.includes('pg_is_in_recovery') ? PROBED : script(text));
+  driver.script = (statement, asked) => answerProbe(statement, asked) ?? script(statement.text);
   const resolved = resolveOptions({
     url: 'postgresql://db/d',
     pool: { max: 5, min: 0, closeTimeoutMs: 1_000 },

@@ -8,12 +8,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { QueryFailedError } from 'typeorm';
-import {
-  NotFoundRowError,
-  PoolTimeoutError,
-  QueryError,
-  UniqueViolationError,
-} from '../../kernel/errors.js';
+import { NotFoundRowError, PoolTimeoutError } from '../../kernel/errors.js';
+import { QueryError, UniqueViolationError } from '../../kernel/query-errors.js';
 import { DatabaseExceptionFilter } from './database-exception.filter.js';
 
 const unique = new UniqueViolationError('duplicate key "users_email" at db.internal', {

@@ -1,8 +1,11 @@
 // Which status each error of the tree deserves, as a table; and that none is left out.
 import { describe, expect, it } from '@jest/globals';
-import * as errors from '../../kernel/errors.js';
+import * as common from '../../kernel/errors.js';
+import * as refused from '../../kernel/query-errors.js';
 import type { DatabaseError } from '../../kernel/errors.js';
 import { httpAnswerOf } from './exception.rules.js';
+
+const errors = { ...common, ...refused };
 
 const FIGURES = { leased: 20, max: 20, waiting: 9 };
 const SECRET = 'relation "salaries" at db.internal: Key (iban)=(DE12)';
@@ -19,6 +22,7 @@ const rows: readonly Row[] = [
   [new errors.PoolTimeoutError('db.internal', 5_000, FIGURES, 2_100), 503, 'DB_POOL_TIMEOUT', 3],
   [new errors.PoolDeadlockError('db.internal', 50, FIGURES, 1_000), 503, 'DB_POOL_DEADLOCK', 1],
   [new errors.PoolOverloadedError('db.internal', FIGURES, 30_000), 503, 'DB_POOL_OVERLOADED', 30],
+  [new errors.ReplicasLostError(1_500), 503, 'DB_REPLICAS_LOST', 2],
   [new errors.CircuitOpenError('db.internal', 1), 503, 'DB_CIRCUIT_OPEN', 1],
   [new errors.CircuitOpenError('db.internal', 0), 503, 'DB_CIRCUIT_OPEN', 1],
   [new errors.ConnectionError(SECRET), 503, 'DB_CONNECTION', 1],

@@ -1,25 +1,28 @@
 // Which HTTP status an error of the database deserves. Pure.
 import {
-  CheckViolationError,
   CircuitOpenError,
   ConnectionError,
   DatabaseError,
-  DeadlockError,
-  ForeignKeyViolationError,
   InDoubtError,
   NotFoundRowError,
-  NotNullViolationError,
   PoolDeadlockError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
-  QueryError,
   QueryTimeoutError,
+  ReplicasLostError,
+  ShutdownError,
+} from '../../kernel/errors.js';
+import {
+  CheckViolationError,
+  DeadlockError,
+  ForeignKeyViolationError,
+  NotNullViolationError,
+  QueryError,
   ReadOnlyError,
   SerializationError,
-  ShutdownError,
   UniqueViolationError,
-} from '../../kernel/errors.js';
+} from '../../kernel/query-errors.js';
 
 /** What a client is told: no SQL, no host, no detail. */
 export interface HttpAnswer {
@@ -82,6 +85,7 @@ const RULES: readonly Rule[] = [
   { error: PoolDeadlockError, status: 503, code: 'DB_POOL_DEADLOCK', message: OVERLOADED },
   { error: PoolTimeoutError, status: 503, code: 'DB_POOL_TIMEOUT', message: OVERLOADED },
   { error: PoolOverloadedError, status: 503, code: 'DB_POOL_OVERLOADED', message: OVERLOADED },
+  { error: ReplicasLostError, status: 503, code: 'DB_REPLICAS_LOST', message: UNAVAILABLE },
   { error: CircuitOpenError, status: 503, code: 'DB_CIRCUIT_OPEN', message: UNAVAILABLE },
   { error: ConnectionError, status: 503, code: 'DB_CONNECTION', message: UNAVAILABLE },
   { error: ShutdownError, status: 503, code: 'DB_SHUTDOWN', message: UNAVAILABLE },
