@@ -1,0 +1,59 @@
+/**
+ * `npm run chaos -- --seed N --seconds S [--json]`: the library on a real primary and replica, while the faults of
+ * a seeded schedule strike. Ends with 0 when every promise was kept, 1 when one was broken, 2 when the run itself
+ * failed. What is promised, and what is not: docs/reliability.md.
+ */
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { judge, MUST_BE_ZERO } from './referee.js';
+import type { Verdict } from './referee.js';
+import { runChaos } from './run.js';
+
+const MAX_EVIDENCE = 20;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seconds: { type: 'string', default: '30' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+/** @throws naming the argument and its rule. */
+function wholeNumber(name: string, text: string, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw new Error(`--${name} ${text}: must be a whole number from 0 to ${max}.`);
+}
+
+function report(seed: number, seconds: number, { figures, violations }: Verdict): void {
+  for (const { figure, evidence } of violations.slice(0, MAX_EVIDENCE)) {
+    console.log(`${figure}: ${evidence}`);
+  }
+  const hidden = violations.length - MAX_EVIDENCE;
+  if (hidden > 0) console.log(`... and ${hidden} more`);
+  for (const [name, value] of Object.entries(figures)) {
+    const isBroken = (MUST_BE_ZERO as readonly string[]).includes(name) && value > 0;
+    console.log(`${name.padEnd(18)} ${String(value).padStart(7)}${isBroken ? '  must be 0' : ''}`);
+  }
+  const verdict = violations.length === 0 ? 'every promise was kept' : 'PROMISES WERE BROKEN';
+  console.log(`${verdict}; the same again: npm run chaos -- --seed ${seed} --seconds ${seconds}`);
+}
+
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
+}
+try {
+  const seed = wholeNumber('seed', values.seed ?? String(randomInt(2 ** 31)), 2 ** 32 - 1);
+  const seconds = wholeNumber('seconds', values.seconds, 86_400);
+  const tell = (line: string): void => console.log(line);
+  tell(`seed ${seed}, ${seconds} s`);
+  const verdict = judge(await runChaos({ seed, seconds, signal: stopped.signal, tell }));
+  report(seed, seconds, verdict);
+  if (values.json) console.log(JSON.stringify({ seed, ...verdict.figures }));
+  process.exitCode = verdict.violations.length === 0 ? 0 : 1;
+} catch (error) {
+  console.error(stopped.signal.aborted ? 'stopped before the end: no verdict' : error);
+  process.exitCode = 2;
+}
