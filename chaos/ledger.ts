@@ -16,8 +16,9 @@ export interface Transfer {
 }
 
 /** Few enough for transfers to meet, and to deadlock now and then. */
-const ACCOUNTS = 24;
+const ACCOUNTS = 60;
 const INITIAL_BALANCE = 1_000_000;
+const MAX_COMMIT_SECONDS = 0.02;
 /** Role of the load: no superuser, for those are above connection limits. */
 export const LOAD_ROLE = 'chaos';
 /** What the balances add up to, in every snapshot of every server. */
@@ -32,6 +33,11 @@ export const LEDGER_SCHEMA: readonly string[] = [
   'create table account (id int primary key, balance bigint not null)',
   'create table transfer (id text not null, kind text not null, source int not null, target int not null, amount int not null)',
   'create index transfer_id on transfer (id)',
+  // Deferred to COMMIT, where the outcome of a transfer hangs: most of the faults are to meet it there.
+  `create function close_books() returns trigger language plpgsql as $$
+   begin perform pg_sleep(random() * ${MAX_COMMIT_SECONDS}); return null; end $$`,
+  `create constraint trigger close_books after insert on transfer
+   deferrable initially deferred for each row execute function close_books()`,
   `insert into account select id, ${INITIAL_BALANCE} from generate_series(1, ${ACCOUNTS}) id`,
   `grant select, insert, update on account, transfer to ${LOAD_ROLE}`,
 ];

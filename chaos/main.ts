@@ -26,7 +26,12 @@ function wholeNumber(name: string, text: string, max: number): number {
   throw new Error(`--${name} ${text}: must be a whole number from 0 to ${max}.`);
 }
 
-function report(seed: number, seconds: number, { figures, violations }: Verdict): void {
+function report(seed: number, seconds: number, verdict: Verdict): void {
+  const { figures, violations, outcomes } = verdict;
+  for (const [kind, ends] of Object.entries(outcomes)) {
+    const counts = Object.entries(ends).map(([end, count]) => `${end} ${count}`);
+    console.log(`${kind.padEnd(13)} ${counts.join(', ')}`);
+  }
   for (const { figure, evidence } of violations.slice(0, MAX_EVIDENCE)) {
     console.log(`${figure}: ${evidence}`);
   }
@@ -36,8 +41,8 @@ function report(seed: number, seconds: number, { figures, violations }: Verdict)
     const isBroken = (MUST_BE_ZERO as readonly string[]).includes(name) && value > 0;
     console.log(`${name.padEnd(18)} ${String(value).padStart(7)}${isBroken ? '  must be 0' : ''}`);
   }
-  const verdict = violations.length === 0 ? 'every promise was kept' : 'PROMISES WERE BROKEN';
-  console.log(`${verdict}; the same again: npm run chaos -- --seed ${seed} --seconds ${seconds}`);
+  const words = violations.length === 0 ? 'every promise was kept' : 'PROMISES WERE BROKEN';
+  console.log(`${words}; the same again: npm run chaos -- --seed ${seed} --seconds ${seconds}`);
 }
 
 const stopped = new AbortController();

@@ -96,6 +96,8 @@ export interface Violation {
 export interface Verdict {
   readonly figures: Figures;
   readonly violations: readonly Violation[];
+  /** How calls ended, by kind: how often each code of an error, and `ok`. */
+  readonly outcomes: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 type Outcome = OkEntry | FailEntry;
@@ -144,6 +146,7 @@ export function judge(evidence: Evidence): Verdict {
   return {
     figures: countFigures(violations, outcomes, acknowledged.length, recoveries),
     violations,
+    outcomes: countOutcomes(calls, outcomes),
   };
 }
 
@@ -223,6 +226,21 @@ function countFigures(
     longestRecoveryMs: longest(recoveries),
     longestFailoverMs: longest(recoveries.filter(({ fault }) => fault.isPromotion)),
   };
+}
+
+function countOutcomes(
+  calls: readonly CallEntry[],
+  outcomes: ReadonlyMap<string, Outcome>,
+): Record<string, Record<string, number>> {
+  const counts: Record<string, Record<string, number>> = {};
+  for (const { id, kind } of calls) {
+    const outcome = outcomes.get(id);
+    const end =
+      outcome?.type === 'fail' ? (outcome.code ?? outcome.name) : (outcome?.type ?? 'none');
+    const ends = (counts[kind] ??= {});
+    ends[end] = (ends[end] ?? 0) + 1;
+  }
+  return counts;
 }
 
 function describeCall(call: CallEntry, outcome: Outcome | undefined, times: number): string {

@@ -38,7 +38,7 @@ interface FaultRange {
 }
 
 const ON_THE_LINE: readonly FaultTarget[] = ['primary', 'replica', 'both'];
-const CALM_MS = [300, 1_500] as const;
+const CALM_MS = [200, 1_200] as const;
 const DELAY_MS = [20, 1_500] as const;
 
 /** Long enough to outlast a statement's limit now and then, short enough for a minute to hold all of them. */

@@ -5,9 +5,9 @@ import type { ReadKind, TransferKind } from './journal.js';
 /** Of one statement in autocommit and of one read, in ms. */
 export const QUERY_TIMEOUT_MS = 3_000;
 /** Of one attempt of a transaction, in ms. */
-export const TRANSACTION_TIMEOUT_MS = 3_000;
+const TRANSACTION_TIMEOUT_MS = 3_000;
 /** Further attempts of the transactions that are repeated. */
-export const RETRIES = 2;
+const RETRIES = 2;
 /** Longest that a {@link ReadKind} `nap` sleeps on the server, in ms. */
 export const NAP_MS = 400;
 
@@ -21,15 +21,12 @@ const FAILOVER_WAIT_MS = 5_000;
 const ATTEMPT_MS =
   FAILOVER_WAIT_MS + ACQUIRE_TIMEOUT_MS + TRANSACTION_TIMEOUT_MS + STATEMENT_TIMEOUT_MS;
 
-/** What `pg_stat_activity` shows of the load. */
-export const LOAD_APPLICATION = 'chaos-load';
-
 /** Options of an instance of the load. Shorter limits than the defaults have more calls run into them. */
 export function loadOptions(name: string, urls: readonly string[]): DatabaseModuleOptions {
   return {
     name,
     hosts: urls.map((url) => ({ url })),
-    applicationName: LOAD_APPLICATION,
+    applicationName: `chaos-${name}`,
     pool: {
       max: 8,
       acquireTimeoutMs: ACQUIRE_TIMEOUT_MS,
