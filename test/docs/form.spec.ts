@@ -46,6 +46,7 @@ const slices = new Set(options.map((option) => option.split('.')[0] ?? ''));
 const FACTS = {
   ...{ node: 'primary', role: 'primary', from: 'replica', to: 'primary', work: 'w', event: 'e' },
   ...{ error: new Error('x'), attempt: 1, backendPid: 1, leased: 1, max: 1, destroyed: 0 },
+  ...{ text: 'select 1', outcome: 'committed' },
   ...{ downMs: 1, heldMs: 1, tookMs: 1, openMs: 1, delayMs: 1 },
 };
 

@@ -120,24 +120,8 @@ describe('docs/replicas.md', () => {
   });
 });
 
-describe('docs/transactions.md', () => {
-  const page = usePage('docs/transactions.md');
-
-  it('has an import whose savepoints keep the rest', async () => {
-    const Import = await page.load<Type<{ import(titles: readonly string[]): Promise<string[]> }>>(
-      'article-import.service.ts',
-      'ArticleImportService',
-    );
-    await database.sql('drop view if exists article');
-    await database.sql('create table article (title text unique)');
-    const { service } = await provide(Import);
-    expect(await service.import(['a', 'b', 'a', 'c'])).toEqual(['a']);
-    expect(await database.sql('select title from article order by title')).toEqual([
-      { title: 'a' },
-      { title: 'b' },
-      { title: 'c' },
-    ]);
-  });
+describe('docs/sessions.md', () => {
+  const page = usePage('docs/sessions.md');
 
   it('has a job that one process does at a time', async () => {
     const Job = await page.load<Type<{ run(work: () => Promise<void>): Promise<boolean> }>>(
@@ -157,6 +141,53 @@ describe('docs/transactions.md', () => {
     goOn();
     expect(await first).toBe(true);
     await waitFor(() => service.run(async () => undefined), { describe: 'the lock to be free' });
+  });
+});
+
+describe('docs/exactly-once.md', () => {
+  const page = usePage('docs/exactly-once.md');
+
+  it('has a payout that is stored once', async () => {
+    const Payout = await page.load<Type<{ pay(account: string, cents: number): Promise<number> }>>(
+      'payout.service.ts',
+      'PayoutService',
+    );
+    await database.sql('create table payout (id serial primary key, account text, cents int)');
+    const { service } = await provide(Payout);
+    expect(await service.pay('anna', 500)).toBe(1);
+    expect(await database.sql('select account, cents from payout')).toEqual([
+      { account: 'anna', cents: 500 },
+    ]);
+  });
+});
+
+describe('docs/transactions.md', () => {
+  const page = usePage('docs/transactions.md');
+
+  it('has an import whose savepoints keep the rest', async () => {
+    const Import = await page.load<Type<{ import(titles: readonly string[]): Promise<string[]> }>>(
+      'article-import.service.ts',
+      'ArticleImportService',
+    );
+    await database.sql('drop view if exists article');
+    await database.sql('create table article (title text unique)');
+    const { service } = await provide(Import);
+    expect(await service.import(['a', 'b', 'a', 'c'])).toEqual(['a']);
+    expect(await database.sql('select title from article order by title')).toEqual([
+      { title: 'a' },
+      { title: 'b' },
+      { title: 'c' },
+    ]);
+  });
+
+  it('has a service whose method is a transaction', async () => {
+    const Tags = await page.load<Type<{ rename(from: string, to: string): Promise<number> }>>(
+      'tag.service.ts',
+      'TagService',
+    );
+    const { service } = await provide(Tags);
+    expect(await service.rename('c', 'd')).toBe(1);
+    await expect(service.rename('a', 'b')).rejects.toMatchObject({ code: 'DB_UNIQUE_VIOLATION' });
   });
 });
 

@@ -59,6 +59,7 @@ export class FaultProxy {
   private current: FaultMode = 'pass';
   private listener: Server | undefined;
   private readonly links = new Set<Link>();
+  private ambush: { readonly text: string; readonly strike: () => void } | undefined;
 
   /** Use {@link startFaultProxy}. */
   constructor(
@@ -93,6 +94,21 @@ export class FaultProxy {
     if (mode === 'pass') this.endHalfOpen();
     if (mode === 'refuse') this.unlisten();
     else await this.listen();
+  }
+
+  /**
+   * Waits for a client to send `text`, then changes the mode; resolves when that has happened. The message itself
+   * still reaches the server, except by `drop-requests` and `blackhole`.
+   */
+  strikeOn(text: string, mode: Exclude<FaultMode, 'pass' | 'refuse' | 'reset'>): Promise<void> {
+    return new Promise((resolve) => {
+      const strike = (): void => {
+        this.ambush = undefined;
+        this.current = mode;
+        resolve();
+      };
+      this.ambush = { text, strike };
+    });
   }
 
   /** Ends all connections by a RST to both sides. */
@@ -153,8 +169,11 @@ export class FaultProxy {
       if (waitMs <= 0) act();
       else setTimeout(act, waitMs);
     };
-    from.on('data', (chunk) => {
+    from.on('data', (chunk: Buffer) => {
       later(() => {
+        if (toServer && this.ambush !== undefined && chunk.includes(this.ambush.text)) {
+          this.ambush.strike();
+        }
         if (this.current === 'blackhole' || this.current === silent) {
           this.counters.bytesSwallowed += chunk.length;
         } else if (to.writable) {

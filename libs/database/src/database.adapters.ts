@@ -24,7 +24,7 @@ export function newPgPool(
   role: PgPoolRole,
   gate: Pick<PgPoolParts, 'refusal' | 'timeoutMs'> = {},
 ): PgPool {
-  const { ambient, classifier, clock, desk, options, runner, sampler } = core;
+  const { ambient, classifier, clock, desk, guard, options, runner, sampler } = core;
   passForPgPool(PgPool);
   return new PgPool({
     role,
@@ -32,6 +32,7 @@ export function newPgPool(
     classifier,
     clock,
     desk,
+    guard,
     runner,
     sampler,
     options: role === 'replica' ? options.replicaPool : options.pool,

@@ -27,6 +27,7 @@ import type { NodeSnapshot } from './routing/node.js';
 import { RoutingStage } from './routing/routing.stage.js';
 import { Topology } from './routing/topology.js';
 import { Ambient } from './transaction/ambient.js';
+import { ForeignGuard } from './transaction/foreign-guard.js';
 import { TransactionRunner } from './transaction/transaction-runner.js';
 
 /** Where an instance stands in its life. */
@@ -68,6 +69,7 @@ export class DatabaseCore {
   readonly clock: Clock;
   readonly desk: TripDesk;
   readonly topology: Topology;
+  readonly guard: ForeignGuard;
   readonly runner: TransactionRunner;
   readonly ops: DatabaseOps;
   private readonly driver: Driver;
@@ -91,9 +93,11 @@ export class DatabaseCore {
     this.topology = new Topology(this.stations, { clock, events, probeIntervalMs });
     const routing = new RoutingStage(this.topology, options.routing, clock);
     this.desk = new TripDesk(options.name, clock, events, databasePipeline(routing));
+    this.guard = new ForeignGuard(ambient, events, options.transaction.foreignConnections);
     this.runner = new TransactionRunner({
       desk: this.desk,
       ambient,
+      guard: this.guard,
       clock,
       events,
       defaults: options.transaction,

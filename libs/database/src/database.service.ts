@@ -138,12 +138,12 @@ export class DatabaseService {
     values: readonly unknown[] = [],
     options: StreamOptions = {},
   ): AsyncGenerator<Row> {
-    const { ambient, desk, runner } = this.core;
+    const { ambient, runner } = this.core;
     requireBatchSize(options.batchSize);
     const timeoutMs = options.timeoutMs ?? STREAM_DEFAULTS.timeoutMs;
     const { scope } = ambient;
     if (scope !== undefined) {
-      yield* readCursor<Row>(new Session(scope, ambient, desk), text, values, options);
+      yield* readCursor<Row>(new Session(scope, this.core), text, values, options);
       return;
     }
     const opened = await runner.open({ timeoutMs, signal: options.signal });

@@ -6,6 +6,8 @@ export type { HostOption, HostsOptions } from './database.hosts.js';
 export { databaseOptionsFromEnv } from './database.environment.js';
 export { getDatabaseToken, InjectDatabase } from './database.tokens.js';
 
+export { Transactional } from './database.transactional.js';
+export type { TransactionalOptions } from './database.transactional.js';
 export { DatabaseService } from './database.service.js';
 export type { CopyOptions, CopyRow, CopySource } from './database.copy.js';
 export type { StreamOptions } from './database.cursor.js';

@@ -3,7 +3,9 @@ import { EventEmitter } from 'node:events';
 import type { Clock, Timer } from '../kernel/clock.js';
 import { ConnectionError, UsageError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
+import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
+import type { ForeignGuard } from '../transaction/foreign-guard.js';
 import { answer, isSubmittable, readCall } from './pg-call.js';
 import { asPgError } from './pg-error.js';
 import type { PgCallback, PgQueryConfig, PgResult, PgSubmittable } from './pg-pool.types.js';
@@ -14,6 +16,7 @@ export interface PgPoolClientParts {
   readonly seat: PgSeat;
   readonly desk: TripDesk;
   readonly clock: Clock;
+  readonly guard: ForeignGuard;
   /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
   readonly timeoutMs: () => number | undefined;
   readonly released: (client: PgPoolClient, error: unknown, destroyed: boolean) => void;
@@ -70,7 +73,7 @@ export class PgPoolClient extends EventEmitter {
     const { what, callback, timeoutMs } = call;
     if (!isSubmittable(what)) {
       return answer(
-        this.run(() => this.parts.seat.run(what, timeoutMs ?? this.parts.timeoutMs())),
+        this.run(() => this.send(what, timeoutMs)),
         callback,
       );
     }
@@ -109,6 +112,12 @@ export class PgPoolClient extends EventEmitter {
     return STATUS[this.parts.seat.lease.transactionStatus];
   }
 
+  private send(what: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+    const { seat } = this.parts;
+    this.requireOwn(what.text);
+    return seat.run(what, timeoutMs ?? this.parts.timeoutMs());
+  }
+
   private async run(work: () => Promise<PgResult>): Promise<PgResult> {
     try {
       this.requireHeld();
@@ -116,6 +125,11 @@ export class PgPoolClient extends EventEmitter {
     } catch (error) {
       throw asPgError(error);
     }
+  }
+
+  private requireOwn(text: string): void {
+    const refusal = this.parts.guard.refusal(this.parts.seat.lease, text);
+    if (refusal !== undefined) throw refusal;
   }
 
   private requireHeld(): void {
@@ -134,6 +148,7 @@ export class PgPoolClient extends EventEmitter {
     const text = typeof submittable.text === 'string' ? submittable.text : '(cursor or stream)';
     try {
       this.requireHeld();
+      this.requireOwn(text);
       const { seat } = this.parts;
       if (seat.turn !== undefined) await seat.turn;
       await this.parts.desk.sendWork({

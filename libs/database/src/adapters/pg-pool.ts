@@ -10,6 +10,7 @@ import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Ambient } from '../transaction/ambient.js';
+import type { ForeignGuard } from '../transaction/foreign-guard.js';
 import type { TransactionRunner } from '../transaction/transaction-runner.js';
 import { JoinedSeat } from './joined-seat.js';
 import { answer, isSubmittable, readCall } from './pg-call.js';
@@ -32,6 +33,7 @@ export interface PgPoolParts {
   readonly role: PgPoolRole;
   readonly desk: TripDesk;
   readonly ambient: Ambient;
+  readonly guard: ForeignGuard;
   readonly runner: TransactionRunner;
   readonly clock: Clock;
   readonly sampler: BorrowSampler;
@@ -217,13 +219,13 @@ export class PgPool extends EventEmitter {
   }
 
   private newClient(seat: PgSeat): PgPoolClient {
-    const { desk, clock, timeoutMs = () => undefined } = this.parts;
+    const { desk, clock, guard, timeoutMs = () => undefined } = this.parts;
     const released = (client: PgPoolClient, error: unknown, isDestroyed: boolean): void => {
       if (!seat.isOwn) return;
       this.emit('release', error, client);
       if (isDestroyed) this.emit('remove', client);
     };
-    return new PgPoolClient({ seat, desk, clock, timeoutMs, released });
+    return new PgPoolClient({ seat, desk, clock, guard, timeoutMs, released });
   }
 
   /** Listeners may send statements: these run before those of the borrower. */

@@ -231,9 +231,32 @@ export class ReadOnlyError extends QueryError {
   override readonly code = 'DB_READ_ONLY';
 }
 
-/** The connection was lost while COMMIT was under way: the transaction may or may not be committed. */
+/** What is known of a transaction in doubt; of those that are not `exactlyOnce`, nothing. */
+export interface InDoubtFacts extends ErrorFacts {
+  readonly xid?: string | undefined;
+  readonly backendPid?: number | undefined;
+  readonly systemId?: string | undefined;
+  readonly timeline?: number | undefined;
+}
+
+/** COMMIT was sent and not answered: the transaction may or may not be committed. */
 export class InDoubtError extends DatabaseError {
   readonly code = 'DB_IN_DOUBT';
+  /** Its 64-bit id, for `pg_xact_status` on the same cluster, timeline and start of the server. */
+  readonly xid: string | undefined;
+  readonly backendPid: number | undefined;
+  /** Identifier of the cluster. */
+  readonly systemId: string | undefined;
+  /** Timeline that it ran on. */
+  readonly timeline: number | undefined;
+
+  constructor(message: string, facts: InDoubtFacts = {}) {
+    super(message, facts);
+    this.xid = facts.xid;
+    this.backendPid = facts.backendPid;
+    this.systemId = facts.systemId;
+    this.timeline = facts.timeline;
+  }
 }
 
 /** `one()` found no row. */

@@ -104,6 +104,14 @@ export interface EventMap {
   };
   /** The connection was lost during COMMIT: somebody has to look whether it took effect. */
   'transaction:in-doubt': { readonly node: string; readonly error: Error };
+  /** A COMMIT without an answer was looked up: this is what became of it. */
+  'transaction:resolved': {
+    readonly node: string;
+    readonly outcome: 'committed' | 'rolled-back';
+    readonly tookMs: number;
+  };
+  /** Code inside a transaction used a connection that does not belong to it. */
+  'transaction:foreign-connection': { readonly node: string; readonly text: string };
   /** A hook after COMMIT or ROLLBACK failed; the outcome of the transaction stands. */
   'transaction:hook-failed': { readonly error: unknown };
   /** Background work failed; it is tried again at its next turn. */

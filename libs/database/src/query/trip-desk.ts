@@ -82,6 +82,11 @@ export class TripDesk implements TripHost {
     return this.send({ ...ORDINARY, ...extra, statement, pinned });
   }
 
+  /** Runs a statement on the primary, outside of any transaction, whoever asks. */
+  sendAlone(statement: Statement, extra: Partial<TripRequest> = {}): Promise<QueryResult> {
+    return this.send({ ...ORDINARY, ...extra, statement });
+  }
+
   /** Runs `work` on a connection in place of a statement. */
   sendWork<Result>(
     request: Partial<TripRequest> & Pick<TripRequest, 'statement' | 'work'>,

@@ -129,6 +129,19 @@ export const EVENT_LINES: Lines = {
       `in doubt ${node}`,
       `A transaction on "${node}" is in doubt: ${errorText(error)}`,
     ),
+  'transaction:resolved': ({ node, outcome, tookMs }) =>
+    line(
+      'warn',
+      `resolved ${node}`,
+      `A COMMIT on "${node}" was not answered; found out in ${durationText(tookMs)}: the transaction is ${outcome}.`,
+    ),
+  'transaction:foreign-connection': ({ node, text }) =>
+    line(
+      'warn',
+      `foreign ${node}`,
+      `Inside a transaction a statement went to another connection of "${node}": ${statementText(text)} ` +
+        'It is no part of the transaction. Use the handle of this one, or set transaction.foreignConnections.',
+    ),
   'transaction:hook-failed': ({ error }) =>
     line(
       'error',

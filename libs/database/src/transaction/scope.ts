@@ -40,6 +40,7 @@ export class Scope implements Pinned {
   /** The first failure inside; the ones that follow (25P02) are explained by it. */
   firstError: DatabaseError | undefined;
   private isOpen = true;
+  private isProven = false;
   private inner: Scope | undefined;
   private readonly gated: Trip[] = [];
   private readonly turns: Array<() => void> = [];
@@ -77,6 +78,15 @@ export class Scope implements Pinned {
   /** True until the end of the callback that owns the scope, or one around it. */
   get isActive(): boolean {
     return this.isOpen && (this.parent?.isActive ?? true);
+  }
+
+  /** Whether a COMMIT without an answer is looked up; of a savepoint, that of the transaction around it. */
+  get isExactlyOnce(): boolean {
+    return this.isProven || (this.parent?.isExactlyOnce ?? false);
+  }
+
+  set isExactlyOnce(value: boolean) {
+    this.isProven = value;
   }
 
   /** Nesting depth of savepoints. */

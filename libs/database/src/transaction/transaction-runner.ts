@@ -4,23 +4,21 @@ import { InDoubtError, UsageError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { BorrowSampler } from '../pool/borrow-sampler.js';
-import type { TripDesk } from '../query/trip-desk.js';
 import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
-import type { Ambient } from './ambient.js';
 import { beginText, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
+import { ExactlyOnce } from './exactly-once.js';
 import { callHooks } from './hooks.js';
 import { Places } from './places.js';
 import { Savepoint } from './savepoint.js';
 import type { Scope } from './scope.js';
 import { Session, Transaction } from './transaction.js';
+import type { SessionParts } from './transaction.js';
 import type { TransactionDefaults, TransactionOptions } from './transaction.options.js';
 
 /** What the runner works with. */
-export interface RunnerParts {
-  readonly desk: TripDesk;
-  readonly ambient: Ambient;
+export interface RunnerParts extends SessionParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly defaults: TransactionDefaults;
@@ -41,13 +39,23 @@ export interface OpenTransaction {
 type Work<T> = (transaction: Transaction) => Promise<T>;
 
 const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
+const NOT_EXACTLY_ONCE =
+  'exactlyOnce was asked for inside a transaction that is not: its COMMIT is the outer one. Ask for it there, or use ' +
+  "propagation 'requires-new'.";
+
+/** @throws UsageError when an inner call asks for more than the COMMIT around it can give. */
+function requireSamePromise(outer: Scope, { exactlyOnce }: TransactionOptions): void {
+  if (exactlyOnce === true && !outer.isExactlyOnce) throw new UsageError(NOT_EXACTLY_ONCE);
+}
 
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
   private readonly places: Places;
+  private readonly exactlyOnce: ExactlyOnce;
 
   constructor(private readonly parts: RunnerParts) {
     this.places = new Places(parts);
+    this.exactlyOnce = new ExactlyOnce(parts);
   }
 
   /** Runs `work` in a transaction as `options.propagation` says. */
@@ -56,13 +64,13 @@ export class TransactionRunner {
     const outer = scope?.kind === 'session' ? undefined : scope;
     switch (options.propagation ?? 'required') {
       case 'required':
-        return outer === undefined ? this.begin(work, options) : this.join(outer, work);
+        return outer === undefined ? this.begin(work, options) : this.join(outer, work, options);
       case 'requires-new':
         return this.parts.ambient.run(undefined, () => this.begin(work, options));
       case 'nested':
-        return outer === undefined ? this.begin(work, options) : this.nest(outer, work);
+        return outer === undefined ? this.begin(work, options) : this.nest(outer, work, options);
       case 'mandatory':
-        if (outer !== undefined) return this.join(outer, work);
+        if (outer !== undefined) return this.join(outer, work, options);
         return Promise.reject(
           new UsageError(
             'propagation "mandatory" needs a transaction under way. Call this inside db.transaction().',
@@ -76,7 +84,9 @@ export class TransactionRunner {
           ),
         );
       case 'supports':
-        return outer === undefined ? this.withoutTransaction(work) : this.join(outer, work);
+        return outer === undefined
+          ? this.withoutTransaction(work)
+          : this.join(outer, work, options);
       case 'not-supported':
         return this.parts.ambient.run(undefined, () => this.withoutTransaction(work));
     }
@@ -87,13 +97,13 @@ export class TransactionRunner {
     work: (session: Session) => Promise<T>,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const { ambient, desk } = this.parts;
+    const { ambient } = this.parts;
     return this.places.withLease(
       { signal: options.signal },
       async (lease) => {
         const scope = this.places.newScope('session', lease, Number.POSITIVE_INFINITY);
         try {
-          return await ambient.run(scope, () => work(new Session(scope, ambient, desk)));
+          return await ambient.run(scope, () => work(new Session(scope, this.parts)));
         } finally {
           scope.end();
         }
@@ -104,7 +114,7 @@ export class TransactionRunner {
 
   /** Opens a read-only transaction that the caller ends, on a replica where the request allows. */
   async open(request: Partial<TripRequest>): Promise<OpenTransaction> {
-    const { ambient, desk, defaults } = this.parts;
+    const { desk, defaults } = this.parts;
     const timeoutMs = request.timeoutMs ?? defaults.timeoutMs;
     const { scope, leave } = await this.places.take({ ...request, intent: 'read' }, timeoutMs);
     const close = async (): Promise<void> => {
@@ -118,7 +128,7 @@ export class TransactionRunner {
       await close();
       throw error;
     }
-    return { session: new Session(scope, ambient, desk), close };
+    return { session: new Session(scope, this.parts), close };
   }
 
   /** Opens a savepoint that the caller ends; waits while another one is open. */
@@ -159,8 +169,10 @@ export class TransactionRunner {
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
     const { consistency, signal } = options;
+    if (options.exactlyOnce === true) await this.exactlyOnce.prepare();
     const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
     const { scope, leave } = await this.places.take({ intent, consistency, signal }, timeoutMs);
+    scope.isExactlyOnce = options.exactlyOnce === true;
     begins();
     try {
       const result = await this.runIn(scope, work, options, timeoutMs);
@@ -192,7 +204,7 @@ export class TransactionRunner {
       if (scope.doomedBy !== undefined) throw scope.doomedBy as Error;
       scope.requireNoInner();
       scope.end();
-      await commit(desk, scope, options.readOnly === true);
+      await this.commit(scope, options);
       return result;
     } catch (error) {
       scope.end(new UsageError(STRAY, error));
@@ -201,9 +213,22 @@ export class TransactionRunner {
     }
   }
 
+  private async commit(scope: Scope, options: TransactionOptions): Promise<void> {
+    const { lease, node } = scope;
+    const isReadOnly = options.readOnly === true;
+    const { isExactlyOnce } = scope;
+    const proof = isExactlyOnce && !isReadOnly ? await this.exactlyOnce.prove(lease) : undefined;
+    try {
+      await commit(this.parts.desk, scope, isReadOnly);
+    } catch (error) {
+      if (!isExactlyOnce || !(error instanceof InDoubtError)) throw error;
+      await this.exactlyOnce.settle(proof, error, node);
+    }
+  }
+
   private within<T>(scope: Scope, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
-    const { ambient, desk, clock } = this.parts;
-    const transaction = new Transaction(scope, ambient, desk);
+    const { ambient, clock } = this.parts;
+    const transaction = new Transaction(scope, this.parts);
     const stop = (error: DatabaseError): void => scope.lease.abort(error);
     return withDeadline({ clock, deadlineAtMs: scope.deadlineAtMs, signal, stop }, () =>
       ambient.run(scope, () => work(transaction)),
@@ -211,22 +236,24 @@ export class TransactionRunner {
   }
 
   /** A joined call that fails dooms the whole: half of it must not be committed. */
-  private async join<T>(outer: Scope, work: Work<T>): Promise<T> {
+  private async join<T>(outer: Scope, work: Work<T>, options: TransactionOptions): Promise<T> {
     outer.requireActive();
+    requireSamePromise(outer, options);
     try {
-      return await work(new Transaction(outer, this.parts.ambient, this.parts.desk));
+      return await work(new Transaction(outer, this.parts));
     } catch (error) {
       outer.doomedBy ??= error;
       throw error;
     }
   }
 
-  private async nest<T>(outer: Scope, work: Work<T>): Promise<T> {
-    const { desk, ambient } = this.parts;
+  private async nest<T>(outer: Scope, work: Work<T>, options: TransactionOptions): Promise<T> {
+    requireSamePromise(outer, options);
+    const { ambient } = this.parts;
     const savepoint = await this.openSavepoint(outer);
     const { scope } = savepoint;
     try {
-      const result = await ambient.run(scope, () => work(new Transaction(scope, ambient, desk)));
+      const result = await ambient.run(scope, () => work(new Transaction(scope, this.parts)));
       await savepoint.release();
       return result;
     } catch (error) {
@@ -237,15 +264,13 @@ export class TransactionRunner {
 
   /** One connection in autocommit; the hooks follow the end of the callback. */
   private withoutTransaction<T>(work: Work<T>): Promise<T> {
-    const { ambient, desk } = this.parts;
+    const { ambient } = this.parts;
     return this.places.withLease(
       {},
       async (lease) => {
         const scope = this.places.newScope('session', lease, Number.POSITIVE_INFINITY);
         try {
-          const result = await ambient.run(scope, () =>
-            work(new Transaction(scope, ambient, desk)),
-          );
+          const result = await ambient.run(scope, () => work(new Transaction(scope, this.parts)));
           await callHooks(scope.afterCommit, this.parts);
           return result;
         } catch (error) {

@@ -2,14 +2,21 @@
 import type { QueryOptions, QueryResult, Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Ambient } from './ambient.js';
+import type { ForeignGuard } from './foreign-guard.js';
 import type { Hook, Scope } from './scope.js';
+
+/** What sessions work with. */
+export interface SessionParts {
+  readonly ambient: Ambient;
+  readonly desk: TripDesk;
+  readonly guard: ForeignGuard;
+}
 
 /** A connection inside a callback. Statements given at the same time run one after the other. */
 export class Session {
   constructor(
     protected readonly scope: Scope,
-    private readonly ambient: Ambient,
-    private readonly desk: TripDesk,
+    private readonly parts: SessionParts,
   ) {}
 
   /** Process id of the backend, as in pg_stat_activity. */
@@ -36,14 +43,16 @@ export class Session {
   ): Promise<QueryResult<Row>> {
     const parcel = typeof statement === 'string' ? { text: statement, values } : statement;
     const { timeoutMs, signal } = options;
-    return this.desk.sendOn(this.innermost(), parcel, { timeoutMs, signal }) as Promise<
+    const refusal = this.parts.guard.refusal(this.scope.lease, parcel.text);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.parts.desk.sendOn(this.innermost(), parcel, { timeoutMs, signal }) as Promise<
       QueryResult<Row>
     >;
   }
 
   /** A savepoint that is open in the code that asks takes the statement: this scope would make it wait. */
   private innermost(): Scope {
-    const { scope } = this.ambient;
+    const { scope } = this.parts.ambient;
     return scope !== undefined && this.scope.encloses(scope) ? scope : this.scope;
   }
 }
