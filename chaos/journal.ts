@@ -7,9 +7,11 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
  * - `plain`: a transaction that is not repeated.
  * - `retried`: a transaction that the library may run again.
  * - `cancelled`: a transaction whose caller may abort it.
- * - `exactly-once`: a transaction whose outcome the library has to learn.
+ * - `exactly-once`: a transaction whose outcome the library has to learn, with a table of proofs.
+ * - `exactly-once-by-id`: the same without the table, by the transaction's id alone.
  */
-export type TransferKind = 'statement' | 'plain' | 'retried' | 'cancelled' | 'exactly-once';
+export type TransferKind =
+  'statement' | 'plain' | 'retried' | 'cancelled' | 'exactly-once' | 'exactly-once-by-id';
 
 /**
  * Calls that change nothing: `own-read` looks for an acknowledged transfer, `sum-read` adds up all balances,

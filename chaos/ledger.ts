@@ -21,6 +21,8 @@ const INITIAL_BALANCE = 1_000_000;
 const MAX_COMMIT_SECONDS = 0.02;
 /** Role of the load: no superuser, for those are above connection limits. */
 export const LOAD_ROLE = 'chaos';
+/** Where `exactlyOnce` leaves its proofs. */
+export const COMMIT_TABLE = 'proof';
 /** What the balances add up to, in every snapshot of every server. */
 export const TOTAL_BALANCE = ACCOUNTS * INITIAL_BALANCE;
 
@@ -39,7 +41,9 @@ export const LEDGER_SCHEMA: readonly string[] = [
   `create constraint trigger close_books after insert on transfer
    deferrable initially deferred for each row execute function close_books()`,
   `insert into account select id, ${INITIAL_BALANCE} from generate_series(1, ${ACCOUNTS}) id`,
+  `create table ${COMMIT_TABLE} (token uuid primary key)`,
   `grant select, insert, update on account, transfer to ${LOAD_ROLE}`,
+  `grant select, insert, delete on ${COMMIT_TABLE} to ${LOAD_ROLE}`,
 ];
 
 /** Draws a transfer. */

@@ -22,12 +22,14 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(3));
 
-const [writer, reader] = ['writer', 'reader'].map(
+const [writer, unproven, reader] = (['writer', 'unproven', 'reader'] as const).map(
   (name) => new DatabaseCore(resolveOptions(loadOptions(name, task.urls))),
-) as [DatabaseCore, DatabaseCore];
-await Promise.all([writer.start(), reader.start()]);
+) as [DatabaseCore, DatabaseCore, DatabaseCore];
+const cores = [writer, unproven, reader];
+await Promise.all(cores.map((core) => core.start()));
 const workers = new Workers({
   writer: new DatabaseService(writer),
+  unproven: new DatabaseService(unproven),
   reader: new DatabaseService(reader),
   journal,
   random: new Random(task.seed),
@@ -47,7 +49,7 @@ async function obey(order: LoadOrder): Promise<void> {
       reply({ did: 'drain', pending: await workers.stop(order.timeoutMs) });
       return;
     case 'close':
-      await Promise.all([writer.close(), reader.close()]);
+      await Promise.all(cores.map((core) => core.close()));
       reply({ did: 'close', pending: [] });
       // Nothing else may keep the process alive: what does is a handle that the library has left behind.
       process.removeAllListeners('disconnect');

@@ -30,7 +30,14 @@ function judged(
   facts: Partial<Evidence> = {},
 ) {
   return judge({
-    ...{ unbalancedAccounts: [], leakedSessions: [], crashes: [], hangs: [], faults: [] },
+    ...{
+      unbalancedAccounts: [],
+      leakedSessions: [],
+      crashes: [],
+      hangs: [],
+      faults: [],
+      startedAtMs: 0,
+    },
     ...facts,
     entries,
     booked: new Map(Object.entries(booked)),

@@ -25,6 +25,8 @@ export interface FaultRecord {
 /** All that is known at the end of a run. */
 export interface Evidence {
   readonly entries: readonly JournalEntry[];
+  /** When the clients began. */
+  readonly startedAtMs: number;
   /** How often each transfer is on the primary. */
   readonly booked: ReadonlyMap<string, number>;
   /** Accounts whose balance is not what the transfers have made of it. */
@@ -122,7 +124,7 @@ export function judge(evidence: Evidence): Verdict {
   for (const call of calls) {
     const outcome = outcomes.get(call.id);
     const times = evidence.booked.get(call.id) ?? 0;
-    const text = describeCall(call, outcome, times);
+    const text = describeCall(call, outcome, times, evidence.startedAtMs);
     accuse(judgeTime(call, outcome), text);
     accuse(judgeCancel(call, outcome), text);
     accuse(
@@ -154,7 +156,7 @@ export function judge(evidence: Evidence): Verdict {
 function judgeTransfer(call: CallEntry, outcome: Outcome | undefined, times: number): Judgement {
   if (times > 1) return 'doubled';
   if (outcome?.type === 'ok' && times === 0) {
-    return call.kind === 'exactly-once' ? 'falseCommitted' : 'lost';
+    return call.kind.startsWith('exactly-once') ? 'falseCommitted' : 'lost';
   }
   if (outcome?.type === 'fail' && times === 1 && saysNotMade(call, outcome)) return 'falseFailed';
   return undefined;
@@ -243,9 +245,14 @@ function countOutcomes(
   return counts;
 }
 
-function describeCall(call: CallEntry, outcome: Outcome | undefined, times: number): string {
+function describeCall(
+  call: CallEntry,
+  outcome: Outcome | undefined,
+  times: number,
+  startedAtMs: number,
+): string {
   const about = `${call.kind} ${call.id}${call.of === undefined ? '' : ` of ${call.of}`}`;
-  const begun = `begun at ${Math.round(call.atMs)}`;
+  const begun = `begun at ${((call.atMs - startedAtMs) / 1_000).toFixed(3)} s`;
   if (outcome === undefined) return `${about}, ${begun}: never settled; booked ${times} times`;
   const took = `settled after ${Math.round(outcome.atMs - call.atMs)} ms`;
   const end =

@@ -49,7 +49,7 @@ export async function runChaos(options: RunOptions): Promise<Evidence> {
     const ended = await endLoad(load, servers);
     const books = await auditBooks(servers);
     const entries = readJournal(journalPath);
-    return { entries, faults, ...books, ...ended };
+    return { entries, startedAtMs, faults, ...books, ...ended };
   } finally {
     load?.kill();
     await servers?.stop();

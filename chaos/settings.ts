@@ -1,6 +1,7 @@
 // The limits that the load gives to the library, and by when the referee expects its calls to be over.
 import type { DatabaseModuleOptions } from '../libs/database/src/database.options.js';
 import type { ReadKind, TransferKind } from './journal.js';
+import { COMMIT_TABLE } from './ledger.js';
 
 /** Of one statement in autocommit and of one read, in ms. */
 export const QUERY_TIMEOUT_MS = 3_000;
@@ -13,6 +14,8 @@ export const NAP_MS = 400;
 
 const ACQUIRE_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 2_000;
+/** Of finding out what became of a COMMIT, in ms. */
+const RESOLVE_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** Beyond its limits, for a busy machine, a late cancel and the pauses between attempts, in ms. */
 const GRACE_MS = 4_000;
@@ -21,8 +24,14 @@ const FAILOVER_WAIT_MS = 5_000;
 const ATTEMPT_MS =
   FAILOVER_WAIT_MS + ACQUIRE_TIMEOUT_MS + TRANSACTION_TIMEOUT_MS + STATEMENT_TIMEOUT_MS;
 
-/** Options of an instance of the load. Shorter limits than the defaults have more calls run into them. */
-export function loadOptions(name: string, urls: readonly string[]): DatabaseModuleOptions {
+/**
+ * The instances of the load: `writer`, `unproven` (a writer without a table of proofs), and `reader`, which knows of
+ * the others' work only what it is told. Shorter limits than the defaults have more calls run into them.
+ */
+export function loadOptions(
+  name: 'writer' | 'unproven' | 'reader',
+  urls: readonly string[],
+): DatabaseModuleOptions {
   return {
     name,
     hosts: urls.map((url) => ({ url })),
@@ -35,7 +44,12 @@ export function loadOptions(name: string, urls: readonly string[]): DatabaseModu
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
     },
     routing: { failoverWaitMs: FAILOVER_WAIT_MS },
-    transaction: { timeoutMs: TRANSACTION_TIMEOUT_MS, retries: RETRIES },
+    transaction: {
+      timeoutMs: TRANSACTION_TIMEOUT_MS,
+      retries: RETRIES,
+      resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
+      commitTable: name === 'writer' ? COMMIT_TABLE : false,
+    },
     telemetry: false,
   };
 }
@@ -47,8 +61,10 @@ export function boundMsOf(kind: TransferKind | ReadKind): number {
     case 'cancelled':
       return ATTEMPT_MS + GRACE_MS;
     case 'retried':
-    case 'exactly-once':
       return ATTEMPT_MS * (1 + RETRIES) + GRACE_MS;
+    case 'exactly-once':
+    case 'exactly-once-by-id':
+      return (ATTEMPT_MS + RESOLVE_TIMEOUT_MS) * (1 + RETRIES) + GRACE_MS;
     case 'statement':
     case 'own-read':
     case 'sum-read':
@@ -64,6 +80,7 @@ export function limitMsOf(kind: TransferKind | ReadKind): number {
     case 'cancelled':
     case 'retried':
     case 'exactly-once':
+    case 'exactly-once-by-id':
       return STATEMENT_TIMEOUT_MS;
     case 'statement':
     case 'own-read':

@@ -12,6 +12,8 @@ import { boundMsOf, limitMsOf, NAP_MS, QUERY_TIMEOUT_MS } from './settings.js';
 /** What the workers work with. */
 export interface WorkerParts {
   readonly writer: DatabaseService;
+  /** A writer whose `exactlyOnce` has no table to ask. */
+  readonly unproven: DatabaseService;
   /** Another instance, which knows of the writer's work only what it is told. */
   readonly reader: DatabaseService;
   readonly journal: Journal;
@@ -22,9 +24,10 @@ export interface WorkerParts {
 const CREW: Readonly<Record<TransferKind, number>> = {
   statement: 2,
   plain: 2,
-  retried: 3,
+  retried: 2,
   cancelled: 1,
-  'exactly-once': 0,
+  'exactly-once': 3,
+  'exactly-once-by-id': 2,
 };
 const SUMMERS = 2;
 const NAPPERS = 2;
@@ -94,7 +97,7 @@ export class Workers {
   }
 
   private async make(kind: TransferKind, made: Transfer, signal: AbortSignal): Promise<void> {
-    const { writer } = this.parts;
+    const { writer, unproven } = this.parts;
     switch (kind) {
       case 'statement': {
         const options = { timeoutMs: QUERY_TIMEOUT_MS };
@@ -108,8 +111,11 @@ export class Workers {
       case 'cancelled':
         return writer.transaction((tx) => transfer(tx, made), { retries: 0, signal });
       case 'retried':
-      case 'exactly-once':
         return writer.transaction((tx) => transfer(tx, made));
+      case 'exactly-once':
+        return writer.transaction((tx) => transfer(tx, made), { exactlyOnce: true });
+      case 'exactly-once-by-id':
+        return unproven.transaction((tx) => transfer(tx, made), { exactlyOnce: true });
     }
   }
 
