@@ -179,7 +179,8 @@ describe('the timer', () => {
       return entry;
     });
     stalling.stalledMs = 10 * ROTATION_MS;
-    stalling.advanceMs(TURN_MS);
+    // One turn in which sockets are read, and then all at once.
+    stalling.advanceMs(2 * TURN_MS);
     expect(entries.map(({ calls }) => calls.length)).toEqual([1, 1, 1, 1, 0]);
     stalling.advanceMs(91 * ROTATION_MS);
     expect(stalled.size).toBe(0);
@@ -225,4 +226,28 @@ it.each([1, 2, 3])('10,000 entries that come, move and go each end once (seed %i
   expect(waiting.size).toBe(0);
   expect(disarmed).toBeGreaterThan(100);
   expect(clock.pendingTimers).toBe(0);
+});
+
+describe('after the event loop was blocked', () => {
+  it('sockets are read before anything is declared overdue', () => {
+    const answered = armed(100);
+    const silent = armed(100);
+    clock.blockMs(400);
+    // The turn that the wheel gives: the answer that lay unread arrives in it.
+    clock.advanceMs(0);
+    expect([answered.calls, silent.calls]).toEqual([[], []]);
+    wheel.disarm(answered);
+    clock.advanceMs(2 * TURN_MS);
+    expect(answered.calls).toEqual([]);
+    expect(silent.calls).toEqual([400 + TURN_MS]);
+  });
+
+  it('again and again, each deadline still comes, one turn later at most', () => {
+    const entry = armed(100);
+    for (let i = 0; i < 3; i++) {
+      clock.blockMs(300);
+      clock.advanceMs(0);
+    }
+    expect(entry.calls).toEqual([600]);
+  });
 });

@@ -9,12 +9,14 @@ export abstract class WheelEntry {
   /** @internal */ wheelPrevious: WheelEntry | undefined;
   /** @internal */ wheelSlot = -1;
 
-  /** Called once, at most one resolution late, unless the entry was disarmed before. */
+  /** Called once, at most one resolution late (two after the event loop was blocked), unless it was disarmed before. */
   abstract due(): void;
 }
 
 const RESOLUTION_MS = 5;
 const SLOTS = 512;
+/** A tick that comes later than this was held up by the event loop. */
+const LATE_MS = 20;
 
 /**
  * A hashed timing wheel. It ticks only while it holds entries, and then keeps the process: each
@@ -25,6 +27,8 @@ export class TimerWheel {
   private armed = 0;
   private lastTick = 0;
   private timer: Timer | undefined;
+  private expectedAtMs = 0;
+  private isSecondChance = false;
 
   constructor(private readonly clock: Clock) {}
 
@@ -39,7 +43,7 @@ export class TimerWheel {
     entry.dueAtMs = dueAtMs;
     if (this.timer === undefined) {
       this.lastTick = Math.floor(this.clock.monotonicMs() / RESOLUTION_MS);
-      this.timer = this.clock.schedule(this.tick, RESOLUTION_MS, { keepsProcess: true });
+      this.scheduleTick();
     }
     const tick = Math.max(Math.ceil(dueAtMs / RESOLUTION_MS), this.lastTick + 1);
     const slot = tick % SLOTS;
@@ -62,8 +66,21 @@ export class TimerWheel {
     this.armed--;
   }
 
+  private scheduleTick(): void {
+    this.expectedAtMs = this.clock.monotonicMs() + RESOLUTION_MS;
+    this.timer = this.clock.schedule(this.tick, RESOLUTION_MS, { keepsProcess: true });
+  }
+
   private readonly tick = (): void => {
     const nowMs = this.clock.monotonicMs();
+    // While the event loop was blocked, answers have arrived that nobody has read: timers run before sockets are
+    // read. They get one turn, so that a busy process is not taken for a slow server.
+    this.isSecondChance = !this.isSecondChance && nowMs - this.expectedAtMs > LATE_MS;
+    if (this.isSecondChance) this.scheduleTick();
+    else this.expire(nowMs);
+  };
+
+  private expire(nowMs: number): void {
     const now = Math.floor(nowMs / RESOLUTION_MS);
     const first = Math.max(this.lastTick + 1, now - SLOTS + 1);
     const due: WheelEntry[] = [];
@@ -79,9 +96,7 @@ export class TimerWheel {
       this.disarm(entry);
       entry.due();
     }
-    this.timer =
-      this.armed === 0
-        ? undefined
-        : this.clock.schedule(this.tick, RESOLUTION_MS, { keepsProcess: true });
-  };
+    if (this.armed === 0) this.timer = undefined;
+    else this.scheduleTick();
+  }
 }

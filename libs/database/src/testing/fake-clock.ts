@@ -48,6 +48,11 @@ export class FakeClock implements Clock {
     });
   }
 
+  /** Time passes while the event loop is blocked: what falls due meanwhile runs late, at the next move. */
+  blockMs(ms: number): void {
+    this.elapsedMs += ms;
+  }
+
   /** Moves time and runs what falls due, without a break for promises. */
   advanceMs(ms: number): void {
     const untilMs = this.elapsedMs + ms;
