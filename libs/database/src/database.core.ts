@@ -21,6 +21,8 @@ import { CircuitBreaker } from './resilience/circuit-breaker.js';
 import type { CircuitSnapshot } from './resilience/circuit-breaker.js';
 import { ResilienceStage } from './resilience/resilience.stage.js';
 import { RetryBudget } from './resilience/retry-budget.js';
+import { ConsistencyContexts } from './routing/consistency-context.js';
+import { ConsistencyStage } from './routing/consistency.stage.js';
 import { NodeProbe } from './routing/node-probe.js';
 import { Node } from './routing/node.js';
 import type { NodeSnapshot } from './routing/node.js';
@@ -64,6 +66,7 @@ export interface CoreParts {
 export class DatabaseCore {
   readonly events = new Events();
   readonly ambient = new Ambient();
+  readonly contexts = new ConsistencyContexts();
   readonly classifier = new Classifier();
   readonly sampler = new BorrowSampler(this.events);
   readonly clock: Clock;
@@ -72,6 +75,8 @@ export class DatabaseCore {
   readonly guard: ForeignGuard;
   readonly runner: TransactionRunner;
   readonly ops: DatabaseOps;
+  /** Whether the position of each write is asked for. */
+  readonly tracksWrites: boolean;
   private readonly driver: Driver;
   private readonly stations: readonly Station[];
   private readonly closers = new Closers();
@@ -91,8 +96,18 @@ export class DatabaseCore {
     this.stations = options.nodes.map((node) => this.build(node));
     const { probeIntervalMs } = options.routing;
     this.topology = new Topology(this.stations, { clock, events, probeIntervalMs });
+    const { trackWrites } = options.routing;
+    this.tracksWrites = trackWrites === 'auto' ? options.nodes.length > 1 : trackWrites;
+    const consistency = new ConsistencyStage({
+      contexts: this.contexts,
+      topology: this.topology,
+      options: options.routing,
+      clock,
+      tracks: this.tracksWrites,
+      isPure: (text) => this.classifier.classify(text).kind === 'pure',
+    });
     const routing = new RoutingStage(this.topology, options.routing, clock);
-    this.desk = new TripDesk(options.name, clock, events, databasePipeline(routing));
+    this.desk = new TripDesk(options.name, clock, events, databasePipeline(consistency, routing));
     this.guard = new ForeignGuard(ambient, events, options.transaction.foreignConnections);
     this.runner = new TransactionRunner({
       desk: this.desk,
@@ -212,6 +227,10 @@ export class DatabaseCore {
       breaker,
       defaultTimeoutMs: poolOptions.acquireTimeoutMs + poolOptions.statementTimeoutMs,
     });
+    const { probeTimeoutMs } = options.routing;
+    const connectProbe = (): ReturnType<Driver['connect']> =>
+      this.driver.connect(target, Math.min(poolOptions.connectTimeoutMs, probeTimeoutMs));
+    const probe = new NodeProbe(connectProbe, clock, probeTimeoutMs);
     const node = new Node({
       name,
       address: target.label,
@@ -221,13 +240,10 @@ export class DatabaseCore {
       enter: nodeChain(resilience, new PoolStage(pool, clock)),
       poolStats: () => pool.stats(),
       isPassable: () => breaker.isPassable,
+      isWatched: () => probe.isConnected,
       suspect: () => pool.suspect(),
       sever: () => pool.sever(),
     });
-    const { probeTimeoutMs } = options.routing;
-    const connectProbe = (): ReturnType<Driver['connect']> =>
-      this.driver.connect(target, Math.min(poolOptions.connectTimeoutMs, probeTimeoutMs));
-    const probe = new NodeProbe(connectProbe, clock, probeTimeoutMs);
     return { node, pool, breaker, probe };
   }
 }

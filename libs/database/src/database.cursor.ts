@@ -1,5 +1,6 @@
 // Results row by row: a cursor in a transaction, fetched in batches at the pace of the reader.
 import { QueryAbortedError, UsageError } from './kernel/errors.js';
+import type { Consistency } from './query/query.js';
 import type { Session } from './transaction/transaction.js';
 
 /** Options of `stream`. */
@@ -11,6 +12,12 @@ export interface StreamOptions {
   /** Longest time of the whole stream, in ms. @default 3600000 */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How fresh the rows are, outside of a transaction. @default routing.consistency */
+  readonly consistency?: Consistency | undefined;
+  /** A token of `consistencyToken()`: the rows show what was written before it. */
+  readonly after?: string | undefined;
+  /** Replicas that lag more than this are not asked, in ms. @default routing.maxLagMs */
+  readonly maxLagMs?: number | undefined;
 }
 
 /** Defaults of {@link StreamOptions}. */

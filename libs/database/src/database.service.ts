@@ -1,6 +1,6 @@
 // What an application injects: opens the trip of each call, inside the transaction it is called in.
 import type { Readable } from 'node:stream';
-import { NotFoundRowError, ReadOnlyError, TooManyRowsError } from './kernel/errors.js';
+import { NotFoundRowError, ReadOnlyError, TooManyRowsError, UsageError } from './kernel/errors.js';
 import { copyIn, copyOut } from './database.copy.js';
 import type { CopyOptions, CopySource } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
@@ -8,6 +8,7 @@ import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor
 import type { StreamOptions } from './database.cursor.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
 import type { TripRequest } from './query/trip.js';
+import { formatToken, parseToken } from './routing/consistency-token.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
 import type { TransactionOptions } from './transaction/transaction.options.js';
@@ -146,7 +147,8 @@ export class DatabaseService {
       yield* readCursor<Row>(new Session(scope, this.core), text, values, options);
       return;
     }
-    const opened = await runner.open({ timeoutMs, signal: options.signal });
+    const { signal, consistency, maxLagMs, after } = options;
+    const opened = await runner.open({ timeoutMs, signal, consistency, maxLagMs, after });
     try {
       yield* readCursor<Row>(opened.session, text, values, options);
     } finally {
@@ -167,6 +169,31 @@ export class DatabaseService {
     return copyOut(this.core.desk, this.core.ambient.scope, text);
   }
 
+  /**
+   * What the last write of this context has to be seen by: pass it as `after`, in another process too. A
+   * context is what {@link withConsistency} opens; outside of any it is this instance.
+   * @throws UsageError with `routing.trackWrites: false`.
+   */
+  consistencyToken(): string {
+    const { contexts, options, tracksWrites } = this.core;
+    if (tracksWrites) return formatToken(contexts.current.freshness);
+    if (options.routing.trackWrites === 'auto') return formatToken('primary');
+    throw new UsageError(
+      'consistencyToken() knows no write, for routing.trackWrites is false. Leave that option out.',
+    );
+  }
+
+  /**
+   * Runs `work` in a context of its own: `session` reads inside see what `token` stands for, and what is
+   * written inside, from the same user's request to his next one.
+   * @throws UsageError for a text that is no token.
+   */
+  withConsistency<T>(token: string | undefined, work: () => T): T {
+    const { contexts, clock } = this.core;
+    const given = token === undefined ? undefined : parseToken(token);
+    return contexts.run(contexts.open(given, clock.monotonicMs()), work);
+  }
+
   /** Nodes, pools and circuits as they are now; touches no server. */
   status(): DatabaseStatus {
     return this.core.status();
@@ -184,6 +211,7 @@ export class DatabaseService {
       repeatable: how.repeatable,
       consistency: options.consistency,
       maxLagMs: options.maxLagMs,
+      after: options.after,
       timeoutMs: options.timeoutMs,
       signal: options.signal,
       pinned: this.core.ambient.scope,

@@ -22,7 +22,7 @@ export interface Statement {
 export type Intent = 'read' | 'write';
 
 /** How fresh a read must be. */
-export type Consistency = 'primary' | 'eventual';
+export type Consistency = 'primary' | 'session' | 'eventual';
 
 /** Options of one call. */
 export interface QueryOptions {
@@ -35,10 +35,13 @@ export interface QueryOptions {
   /** Cancels the query, on the server too, when it is aborted. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * `primary`: the latest data; `eventual`: a replica within `routing.maxLagMs` may answer. Reads only.
+   * `primary`: the latest data; `session`: at least what this context has written; `eventual`: a replica
+   * within `routing.maxLagMs` may answer. Reads only.
    * @default routing.consistency
    */
   readonly consistency?: Consistency | undefined;
+  /** A token of `consistencyToken()`: the read sees what was written before it. Makes the read a `session` one. */
+  readonly after?: string | undefined;
   /** Replicas that lag more than this are not asked, in ms. @default routing.maxLagMs */
   readonly maxLagMs?: number | undefined;
   /** The statement may run twice without harm, so it is repeated after a lost connection. @default false */

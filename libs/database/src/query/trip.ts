@@ -4,12 +4,15 @@ import type { DatabaseError } from '../kernel/errors.js';
 import { QueryAbortedError } from '../kernel/errors.js';
 import { WheelEntry } from '../kernel/timer-wheel.js';
 import type { TimerWheel } from '../kernel/timer-wheel.js';
+import type { Freshness } from './position.js';
 import type { Consistency, Intent, Statement } from './query.js';
 
 /** A connection that a trip is bound to: that of its transaction or session. */
 export interface Pinned {
   /** Name of the node the connection belongs to. */
   readonly node: string;
+  /** Where the server says the session stands. */
+  readonly transactionStatus?: 'idle' | 'open' | 'failed' | 'unknown';
   /** Runs the trip when its turn comes, and settles it. */
   enter(trip: Trip): void;
   /** The trip is about to tell its caller; a transaction explains a failure by its first one here. */
@@ -42,6 +45,8 @@ export interface TripRequest {
   readonly repeatable: boolean;
   readonly consistency: Consistency | undefined;
   readonly maxLagMs: number | undefined;
+  /** Token of what a read has to see. */
+  readonly after?: string | undefined;
   /** Time for the whole call, in ms; undefined takes the pool's limits. */
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
@@ -72,6 +77,10 @@ export class Trip extends WheelEntry {
   hasAlternative = false;
   /** What the resilience stage of the present node gave the trip on its way in. */
   ticket: object | undefined;
+  /** What the consistency stage knows of the caller. */
+  session: object | undefined;
+  /** What a read has to see, wherever it is answered. */
+  after: Freshness | undefined;
   /** Names of the nodes that failed this trip. */
   tried: string[] | undefined;
   attempts = 0;

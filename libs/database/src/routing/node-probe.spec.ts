@@ -9,9 +9,11 @@ import { NodeProbe } from './node-probe.js';
 const PRIMARY = {
   replica: false,
   lsn: '0/3000148',
+  inserted: '0/3000150',
   caught_up: null,
   replay_age_ms: null,
   walfile: '0000000A0000000000000003',
+  followed: null,
   system_id: '7312345678901234567',
   version: 180_004,
 };
@@ -21,6 +23,8 @@ const REPLICA = {
   caught_up: false,
   replay_age_ms: 1_234.5,
   walfile: null,
+  inserted: null,
+  followed: 9,
 };
 
 let clock: FakeClock;
@@ -56,6 +60,8 @@ describe('an answer', () => {
     expect(await ask()).toEqual({
       role: 'primary',
       lsn: 0x300_0148n,
+      endLsn: 0x300_0150n,
+      askedAtMs: 0,
       hasReplayedAll: true,
       replayAgeMs: undefined,
       timeline: 10,
@@ -71,7 +77,8 @@ describe('an answer', () => {
       role: 'replica',
       hasReplayedAll: false,
       replayAgeMs: 1_234.5,
-      timeline: undefined,
+      timeline: 9,
+      endLsn: 0x300_0148n,
     });
   });
 

@@ -13,11 +13,13 @@ const boom = new Error('ECONNREFUSED');
 let clock: FakeClock;
 let told: Array<readonly [string, unknown]>;
 let care: string[];
+let isWatched: boolean;
 
 beforeEach(() => {
   clock = new FakeClock();
   told = [];
   care = [];
+  isWatched = true;
 });
 
 function build(declaredRole: DeclaredRole = 'auto'): Node {
@@ -39,6 +41,7 @@ function build(declaredRole: DeclaredRole = 'auto'): Node {
     enter: () => undefined,
     poolStats: () => ({ leased: 3, waiting: 2 }) as PoolStats,
     isPassable: () => true,
+    isWatched: () => isWatched,
     suspect: () => care.push('suspect'),
     sever: () => care.push('sever'),
   });
@@ -47,6 +50,8 @@ function build(declaredRole: DeclaredRole = 'auto'): Node {
 const answer = (change: Partial<ProbeAnswer> = {}): ProbeAnswer => ({
   role: 'replica',
   lsn: 100n,
+  endLsn: 100n,
+  askedAtMs: 0,
   hasReplayedAll: true,
   replayAgeMs: 5_000,
   timeline: undefined,

@@ -1,9 +1,10 @@
 // One server: what was declared, what its probe saw, and its own chain of stages.
 import type { Clock } from '../kernel/clock.js';
 import type { Events } from '../kernel/events.js';
+import type { WalPosition } from '../query/position.js';
 import type { Enter } from '../query/stage.js';
 import type { PoolStats } from '../pool/pool-stats.js';
-import type { ProbeAnswer } from './node-probe.js';
+import type { PositionAnswer, ProbeAnswer } from './node-probe.js';
 
 /** What the options say of a node. */
 export type DeclaredRole = 'primary' | 'replica' | 'auto';
@@ -42,6 +43,8 @@ export interface NodeParts {
   readonly poolStats: () => PoolStats;
   /** Whether the node's circuit lets calls in. */
   readonly isPassable: () => boolean;
+  /** Whether the connection stands that gave the last answer: what it said of a position holds as long. */
+  readonly isWatched: () => boolean;
   /** The node did not answer once: told before it is asked again. */
   readonly suspect: () => void;
   /** The node did not answer a new connection either: whatever hangs on the old ones hangs for ever. */
@@ -52,8 +55,9 @@ export interface NodeParts {
 export class Node {
   role: NodeRole;
   lagMs: number | undefined;
-  private lagBytes: number | undefined;
+  lagBytes: number | undefined;
   private answer: ProbeAnswer | undefined;
+  private position: PositionAnswer | undefined;
   private askedAtMs: number | undefined;
   private failure: Error | undefined;
   private downSinceMs: number | undefined;
@@ -111,6 +115,28 @@ export class Node {
     return this.answer?.lsn;
   }
 
+  /** The place that stands for all that was committed here before it was asked for; undefined when it is not known. */
+  get end(): (WalPosition & { readonly askedAtMs: number }) | undefined {
+    const { position } = this;
+    if (position?.timeline === undefined || !this.parts.isWatched()) return undefined;
+    const { systemId, timeline, endLsn: lsn, askedAtMs } = position;
+    return { systemId, timeline, lsn, askedAtMs };
+  }
+
+  /**
+   * Whether the node surely has what was written up to `position`. Positions are compared on one timeline
+   * only: after a promotion the same number may stand for something else.
+   */
+  hasReached({ systemId, timeline, lsn }: WalPosition): boolean {
+    const { end } = this;
+    return end?.systemId === systemId && end.timeline === timeline && end.lsn >= lsn;
+  }
+
+  /** The node was asked where it stands, between two probes. */
+  placed(position: PositionAnswer): void {
+    this.position = position;
+  }
+
   enter(...args: Parameters<Enter>): void {
     this.parts.enter(...args);
   }
@@ -119,6 +145,7 @@ export class Node {
   answered(answer: ProbeAnswer, primaryLsn: bigint | undefined): void {
     const { events, name, clock } = this.parts;
     this.answer = answer;
+    this.position = answer;
     this.failure = undefined;
     this.askedAtMs = clock.monotonicMs();
     this.setLag(answer, primaryLsn);

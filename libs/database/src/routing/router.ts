@@ -1,4 +1,5 @@
 // Pure choice: what a call asks for and what is known of the nodes become an order of candidates.
+import type { WalPosition } from '../query/position.js';
 import type { Node } from './node.js';
 
 /** What the router looks at. */
@@ -12,6 +13,8 @@ export interface ReplicaRule {
   readonly maxLagMs: number;
   /** Names that failed already. */
   readonly tried: readonly string[];
+  /** What the read has to see. */
+  readonly after?: WalPosition | undefined;
 }
 
 /**
@@ -40,19 +43,20 @@ export function isEligible(node: Node, rule: ReplicaRule): boolean {
     node.isPassable &&
     node.lagMs !== undefined &&
     node.lagMs <= rule.maxLagMs &&
-    !rule.tried.includes(node.name)
+    !rule.tried.includes(node.name) &&
+    (rule.after === undefined || node.hasReached(rule.after))
   );
 }
 
-/** The node for a read that a replica may answer: the eligible one with the least in flight, else the primary. */
-export function chooseForRead(
-  view: RouterView,
+/** The eligible replica with the least in flight. */
+export function chooseReplica(
+  replicas: readonly Node[],
   rule: ReplicaRule,
   random = Math.random,
 ): Node | undefined {
   let best: Node | undefined;
   let bestScore = Number.POSITIVE_INFINITY;
-  for (const node of view.replicas) {
+  for (const node of replicas) {
     if (!isEligible(node, rule)) continue;
     // The fraction breaks ties at random, so that equal replicas share the load.
     const score = node.inFlight + random();
@@ -61,7 +65,17 @@ export function chooseForRead(
       bestScore = score;
     }
   }
-  if (best !== undefined) return best;
+  return best;
+}
+
+/** The node for a read that a replica may answer: the best replica, else the primary. */
+export function chooseForRead(
+  view: RouterView,
+  rule: ReplicaRule,
+  random = Math.random,
+): Node | undefined {
+  const replica = chooseReplica(view.replicas, rule, random);
+  if (replica !== undefined) return replica;
   return view.primary !== undefined && !rule.tried.includes(view.primary.name)
     ? view.primary
     : undefined;

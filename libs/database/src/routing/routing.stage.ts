@@ -98,14 +98,15 @@ export class RoutingStage implements Stage {
 
   private choose(trip: Trip): Node | undefined {
     const { intent, consistency, maxLagMs } = trip.request;
+    const { after } = trip;
     const primary = this.topology.primary();
     const wanted = intent === 'write' ? 'primary' : (consistency ?? this.options.consistency);
-    if (wanted === 'primary') return primary;
+    if (wanted === 'primary' || after === 'primary') return primary;
     const replicas = this.topology.replicas();
     if (replicas.length === 0) return primary;
     return chooseForRead(
       { primary, replicas },
-      { maxLagMs: maxLagMs ?? this.options.maxLagMs, tried: trip.tried ?? NONE },
+      { maxLagMs: maxLagMs ?? this.options.maxLagMs, tried: trip.tried ?? NONE, after },
     );
   }
 

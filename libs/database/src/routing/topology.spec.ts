@@ -27,6 +27,8 @@ class Server {
       return {
         role: 'replica',
         lsn: 100n,
+        endLsn: 100n,
+        askedAtMs: 0,
         hasReplayedAll: true,
         replayAgeMs: 0,
         timeline: this.answer.role === 'primary' ? 1 : undefined,
@@ -76,6 +78,7 @@ function build(...roles: DeclaredRole[]): void {
       enter: () => undefined,
       poolStats: () => ({ leased: 0, waiting: 0 }) as PoolStats,
       isPassable: () => true,
+      isWatched: () => true,
       suspect: () => undefined,
       sever: () => cuts.push(name),
     });

@@ -1,10 +1,12 @@
 // All nodes of an instance, who of them is primary, and the probes that keep that knowledge fresh.
 import type { Clock } from '../kernel/clock.js';
 import type { Events } from '../kernel/events.js';
+import { UsageError } from '../kernel/errors.js';
 import { Ticker } from '../kernel/ticker.js';
-import type { NodeProbe } from './node-probe.js';
+import type { NodeProbe, PositionAnswer } from './node-probe.js';
 import type { Node } from './node.js';
 import { choosePrimary } from './router.js';
+import { SharedAnswer } from './shared-answer.js';
 
 /** A node and its probe. */
 export interface ProbedNode {
@@ -24,6 +26,7 @@ export class Topology {
   readonly nodes: readonly Node[];
   private readonly tickers: readonly Ticker[];
   private readonly listeners = new Set<() => void>();
+  private readonly positions: ReadonlyMap<string, SharedAnswer<PositionAnswer>>;
   /** The primary that was told last: probes run side by side, and a change is told once. */
   private knownPrimary: Node | undefined;
 
@@ -33,6 +36,9 @@ export class Topology {
   ) {
     this.nodes = probed.map(({ node }) => node);
     this.knownPrimary = this.primary();
+    this.positions = new Map(
+      probed.map(({ node, probe }) => [node.name, new SharedAnswer(() => locate(node, probe))]),
+    );
     this.tickers = probed.map(
       ({ node, probe }) =>
         new Ticker({
@@ -48,6 +54,11 @@ export class Topology {
   /** The node that takes writes, as far as is known. */
   primary(): Node | undefined {
     return choosePrimary(this.nodes);
+  }
+
+  /** Identifies the cluster; undefined until its primary has answered. */
+  get systemId(): string | undefined {
+    return this.primary()?.systemId;
   }
 
   replicas(): Node[] {
@@ -96,6 +107,15 @@ export class Topology {
     this.lookNow();
   }
 
+  /**
+   * Asks a node where it stands, from now on: whatever it has answered before is included.
+   * @throws DatabaseError when it cannot be reached or does not answer in time.
+   */
+  fetchPosition(name: string): Promise<PositionAnswer> {
+    const position = this.positions.get(name);
+    return position?.fetch() ?? Promise.reject(new UsageError(`There is no server "${name}".`));
+  }
+
   /** Probes all nodes now; resolves when `isEnough`, or when each has answered or failed. */
   async refreshUntil(isEnough: () => boolean): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -134,4 +154,10 @@ export class Topology {
     this.knownPrimary = to;
     this.parts.events.emit('primary:changed', { from: from?.name, to: to.name });
   }
+}
+
+async function locate(node: Node, probe: NodeProbe): Promise<PositionAnswer> {
+  const position = await probe.askPosition();
+  node.placed(position);
+  return position;
 }

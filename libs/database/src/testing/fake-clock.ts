@@ -12,7 +12,7 @@ export class FakeClock implements Clock {
   private readonly pending = new Set<Pending>();
 
   /** @param startMs wall time at the start, in ms since 1970 */
-  constructor(private readonly startMs = 1_700_000_000_000) {}
+  constructor(private startMs = 1_700_000_000_000) {}
 
   /** Calls that wait for their time; 0 when everything that was started was stopped. */
   get pendingTimers(): number {
@@ -21,6 +21,11 @@ export class FakeClock implements Clock {
 
   nowMs(): number {
     return this.startMs + this.elapsedMs;
+  }
+
+  /** The wall clock is set anew; nothing else moves. */
+  setWall(byMs: number): void {
+    this.startMs += byMs;
   }
 
   monotonicMs(): number {

@@ -61,7 +61,9 @@ export function doubtOf(error: unknown, lease: Lease): unknown {
 export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
   let command: string;
   try {
-    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, { uncancellable: true }));
+    const intent = isReadOnly ? 'read' : 'write';
+    const extra = { uncancellable: true, intent } as const;
+    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, extra));
   } catch (error) {
     throw isReadOnly ? error : doubtOf(error, scope.lease);
   }

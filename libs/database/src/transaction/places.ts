@@ -6,6 +6,7 @@ import type { TripDesk } from '../query/trip-desk.js';
 import type { TripRequest } from '../query/trip.js';
 import type { Ambient } from './ambient.js';
 import { Scope } from './scope.js';
+import type { TransactionOptions } from './transaction.options.js';
 
 /** What places are made of. */
 export interface PlacesParts {
@@ -20,6 +21,18 @@ export interface Place {
   readonly scope: Scope;
   /** Gives the connection back to the pool, or to the session. */
   readonly leave: () => void;
+}
+
+/** A read-only transaction may run on a replica when it says how old its data may be. */
+export function whereTo({
+  readOnly,
+  after,
+  signal,
+  ...options
+}: TransactionOptions): Partial<TripRequest> {
+  const consistency = options.consistency ?? (after === undefined ? 'primary' : 'session');
+  const mayBeOld = readOnly === true && consistency !== 'primary';
+  return { intent: mayBeOld ? 'read' : 'write', consistency, after, signal };
 }
 
 /** Borrows connections and opens scopes on them. */

@@ -67,6 +67,10 @@ export class Scope implements Pinned {
     return this.parts.lease.node;
   }
 
+  get transactionStatus(): Lease['transactionStatus'] {
+    return this.parts.lease.transactionStatus;
+  }
+
   get parent(): Scope | undefined {
     return this.parts.parent;
   }

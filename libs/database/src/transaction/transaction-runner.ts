@@ -10,7 +10,7 @@ import type { RetryOptions } from '../resilience/resilience.options.js';
 import { beginText, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
 import { ExactlyOnce } from './exactly-once.js';
 import { callHooks } from './hooks.js';
-import { Places } from './places.js';
+import { Places, whereTo } from './places.js';
 import { Savepoint } from './savepoint.js';
 import type { Scope } from './scope.js';
 import { Session, Transaction } from './transaction.js';
@@ -168,10 +168,9 @@ export class TransactionRunner {
     begins: () => void,
   ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
-    const { consistency, signal } = options;
     if (options.exactlyOnce === true) await this.exactlyOnce.prepare();
-    const intent = options.readOnly === true && consistency === 'eventual' ? 'read' : 'write';
-    const { scope, leave } = await this.places.take({ intent, consistency, signal }, timeoutMs);
+    const request = whereTo(options);
+    const { scope, leave } = await this.places.take(request, timeoutMs);
     scope.isExactlyOnce = options.exactlyOnce === true;
     begins();
     try {

@@ -1,5 +1,6 @@
 // How transactions begin, how long they may take and how often they run again.
 import type { Checks } from '../kernel/option-checks.js';
+import type { Consistency } from '../query/query.js';
 
 /** PostgreSQL's isolation levels that differ. */
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable';
@@ -55,7 +56,7 @@ export type Propagation =
 /** Options of one transaction. */
 export interface TransactionOptions {
   readonly isolation?: IsolationLevel | undefined;
-  /** Sets READ ONLY; a replica may serve it when `consistency` is `eventual`. @default false */
+  /** Sets READ ONLY; a replica may serve it when `consistency` is `eventual` or `session`. @default false */
   readonly readOnly?: boolean | undefined;
   /** Sets DEFERRABLE; means something with `serializable` and `readOnly` only. @default false */
   readonly deferrable?: boolean | undefined;
@@ -64,7 +65,9 @@ export interface TransactionOptions {
   /** @default transaction.retries */
   readonly retries?: number | undefined;
   /** Where a read-only transaction may run. @default 'primary' */
-  readonly consistency?: 'primary' | 'eventual' | undefined;
+  readonly consistency?: Consistency | undefined;
+  /** A token of `consistencyToken()`: a read-only transaction sees what was written before it. */
+  readonly after?: string | undefined;
   /**
    * `required`: joins the one under way, or begins one; `requires-new`: begins one on a connection of
    * its own; `nested`: a savepoint in the one under way, or begins one; `mandatory`: joins, or fails;
