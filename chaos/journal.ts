@@ -31,6 +31,8 @@ export interface CallEntry {
   readonly limitMs: number;
   /** The transfer that an `own-read` looks for. */
   readonly of?: string;
+  /** How it asks for it: by a token, or on the primary. */
+  readonly by?: string;
 }
 
 /** A call succeeded. */

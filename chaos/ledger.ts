@@ -1,4 +1,5 @@
 // The accounts and transfers that a run is about, and the books as the server keeps them.
+import type { TransferKind } from './journal.js';
 import type { Random } from './random.js';
 
 /** Something that sends a statement. */
@@ -9,7 +10,7 @@ export interface Teller {
 /** Money from one account to another. */
 export interface Transfer {
   readonly id: string;
-  readonly kind: string;
+  readonly kind: TransferKind;
   readonly source: number;
   readonly target: number;
   readonly amount: number;
@@ -47,7 +48,7 @@ export const LEDGER_SCHEMA: readonly string[] = [
 ];
 
 /** Draws a transfer. */
-export function drawTransfer(id: string, kind: string, random: Random): Transfer {
+export function drawTransfer(id: string, kind: TransferKind, random: Random): Transfer {
   const source = random.whole(1, ACCOUNTS);
   const step = random.whole(1, ACCOUNTS - 1);
   const target = ((source + step - 1) % ACCOUNTS) + 1;

@@ -251,7 +251,7 @@ function describeCall(
   times: number,
   startedAtMs: number,
 ): string {
-  const about = `${call.kind} ${call.id}${call.of === undefined ? '' : ` of ${call.of}`}`;
+  const about = `${call.kind} ${call.id}${call.of === undefined ? '' : ` of ${call.of} by ${call.by}`}`;
   const begun = `begun at ${((call.atMs - startedAtMs) / 1_000).toFixed(3)} s`;
   if (outcome === undefined) return `${about}, ${begun}: never settled; booked ${times} times`;
   const took = `settled after ${Math.round(outcome.atMs - call.atMs)} ms`;

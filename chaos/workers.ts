@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseService } from '../libs/database/src/database.service.js';
 import { DatabaseError } from '../libs/database/src/kernel/errors.js';
+import type { QueryOptions } from '../libs/database/src/query/query.js';
+import type { Transaction } from '../libs/database/src/transaction/transaction.js';
 import { nowMs } from './journal.js';
 import type { CallEntry, Journal, TransferKind } from './journal.js';
 import { COUNT_TRANSFER, drawTransfer, SUM_BALANCES, transfer, transferAtOnce } from './ledger.js';
@@ -34,7 +36,7 @@ const NAPPERS = 2;
 /** Longest time until a caller changes its mind, in ms: a transfer takes about as long. */
 const ABORT_WITHIN_MS = 12;
 
-type Call = Pick<CallEntry, 'kind' | 'of'> & {
+type Call = Pick<CallEntry, 'kind' | 'of' | 'by'> & {
   readonly id?: string;
   readonly signal?: AbortSignal;
 };
@@ -84,48 +86,49 @@ export class Workers {
         ? setTimeout(() => abort.abort(), random.whole(0, ABORT_WITHIN_MS))
         : undefined;
     const { id } = made;
-    let token: string | undefined;
+    let token = '';
     const isMade = await this.attempt({ kind, id, signal: abort.signal }, async () => {
-      await this.make(kind, made, abort.signal);
-      token = this.token();
+      const { writer, unproven } = this.parts;
+      const db = kind === 'exactly-once-by-id' ? unproven : writer;
+      // A context of its own, as a request has: the token tells of this transfer, and not of those beside it.
+      await db.withConsistency(undefined, async () => {
+        await this.make(db, made, abort.signal);
+        token = db.consistencyToken();
+      });
       return undefined;
     });
     clearTimeout(timer);
     if (!isMade) return kind === 'cancelled';
-    await this.attempt({ kind: 'own-read', of: id }, () => this.readBack(id, token));
+    const freshness: QueryOptions =
+      random.whole(0, 3) === 0 ? { consistency: 'primary' } : { after: token };
+    const by = freshness.after ?? 'primary';
+    await this.attempt({ kind: 'own-read', of: id, by }, () => this.readBack(id, freshness));
     return true;
   }
 
-  private async make(kind: TransferKind, made: Transfer, signal: AbortSignal): Promise<void> {
-    const { writer, unproven } = this.parts;
-    switch (kind) {
+  private async make(db: DatabaseService, made: Transfer, signal: AbortSignal): Promise<void> {
+    const work = (tx: Transaction): Promise<void> => transfer(tx, made);
+    switch (made.kind) {
       case 'statement': {
         const options = { timeoutMs: QUERY_TIMEOUT_MS };
-        return transferAtOnce(
-          { query: (text, values) => writer.query(text, values, options) },
-          made,
-        );
+        return transferAtOnce({ query: (text, values) => db.query(text, values, options) }, made);
       }
       case 'plain':
-        return writer.transaction((tx) => transfer(tx, made), { retries: 0 });
+        return db.transaction(work, { retries: 0 });
       case 'cancelled':
-        return writer.transaction((tx) => transfer(tx, made), { retries: 0, signal });
+        return db.transaction(work, { retries: 0, signal });
       case 'retried':
-        return writer.transaction((tx) => transfer(tx, made));
+        return db.transaction(work);
       case 'exactly-once':
-        return writer.transaction((tx) => transfer(tx, made), { exactlyOnce: true });
       case 'exactly-once-by-id':
-        return unproven.transaction((tx) => transfer(tx, made), { exactlyOnce: true });
+        return db.transaction(work, { exactlyOnce: true });
     }
   }
 
-  private token(): string | undefined {
-    return undefined;
-  }
-
-  /** Looks for an acknowledged transfer from another process, which has the token as text. */
-  private async readBack(id: string, _token: string | undefined): Promise<number> {
-    const options = { consistency: 'primary' as const, timeoutMs: QUERY_TIMEOUT_MS };
+  /** Looks for an acknowledged transfer on another instance, to which a token comes as text, as in a cookie. */
+  private async readBack(id: string, freshness: QueryOptions): Promise<number> {
+    const sent = JSON.parse(JSON.stringify(freshness)) as QueryOptions;
+    const options = { ...sent, timeoutMs: QUERY_TIMEOUT_MS };
     const { found } = await this.parts.reader.one<{ found: number }>(COUNT_TRANSFER, [id], options);
     return found;
   }
@@ -156,10 +159,19 @@ export class Workers {
 
   /** Makes a call and journals both its ends. */
   private async attempt(call: Call, run: () => Promise<number | undefined>): Promise<boolean> {
-    const { kind, of, signal, id = this.nextId('r') } = call;
+    const { kind, of, by, signal, id = this.nextId('r') } = call;
     const { journal } = this.parts;
     const [boundMs, limitMs] = [boundMsOf(kind), limitMsOf(kind)];
-    journal.write({ type: 'call', id, kind, atMs: nowMs(), boundMs, limitMs, ...(of && { of }) });
+    journal.write({
+      type: 'call',
+      id,
+      kind,
+      atMs: nowMs(),
+      boundMs,
+      limitMs,
+      ...(of && { of }),
+      ...(by && { by }),
+    });
     this.underWay.add(id);
     try {
       const found = await run();
