@@ -4,20 +4,15 @@
  * failed. What is promised, and what is not: docs/reliability.md.
  */
 import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { judge, MUST_BE_ZERO } from './referee.js';
 import type { Verdict } from './referee.js';
 import { runChaos } from './run.js';
 
 const MAX_EVIDENCE = 20;
-
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seconds: { type: 'string', default: '30' },
-    json: { type: 'boolean', default: false },
-  },
-});
 
 /** @throws naming the argument and its rule. */
 function wholeNumber(name: string, text: string, max: number): number {
@@ -45,19 +40,47 @@ function report(seed: number, seconds: number, verdict: Verdict): void {
   console.log(`${words}; the same again: npm run chaos -- --seed ${seed} --seconds ${seconds}`);
 }
 
-const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
+/** @throws naming what cannot be understood. */
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      seconds: { type: 'string', default: '30' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    seed: wholeNumber('seed', values.seed ?? String(randomInt(2 ** 31)), 2 ** 32 - 1),
+    seconds: wholeNumber('seconds', values.seconds, 86_400),
+    json: values.json,
+  };
 }
-try {
-  const seed = wholeNumber('seed', values.seed ?? String(randomInt(2 ** 31)), 2 ** 32 - 1);
-  const seconds = wholeNumber('seconds', values.seconds, 86_400);
+
+async function main(signal: AbortSignal): Promise<number> {
+  const { seed, seconds, json } = readArguments();
   const tell = (line: string): void => console.log(line);
   tell(`seed ${seed}, ${seconds} s`);
-  const verdict = judge(await runChaos({ seed, seconds, signal: stopped.signal, tell }));
-  report(seed, seconds, verdict);
-  if (values.json) console.log(JSON.stringify({ seed, ...verdict.figures }));
-  process.exitCode = verdict.violations.length === 0 ? 0 : 1;
+  const dir = await mkdtemp(join(tmpdir(), 'chaos-'));
+  const journalPath = join(dir, 'journal.jsonl');
+  let isKept = false;
+  try {
+    const verdict = judge(await runChaos({ seed, seconds, journalPath, signal, tell }));
+    report(seed, seconds, verdict);
+    isKept = verdict.violations.length > 0;
+    if (isKept) tell(`a line of each call is in ${journalPath}`);
+    if (json) tell(JSON.stringify({ seed, ...verdict.figures }));
+    return isKept ? 1 : 0;
+  } finally {
+    if (!isKept) await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const stopped = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => stopped.abort(new Error(`stopped by ${name}`)));
+}
+try {
+  process.exitCode = await main(stopped.signal);
 } catch (error) {
   console.error(stopped.signal.aborted ? 'stopped before the end: no verdict' : error);
   process.exitCode = 2;

@@ -1,7 +1,4 @@
 // One run: servers, clients, faults, and the evidence that they leave.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../test/support/wait-for.js';
 import { auditBooks, leftSessions, restingTransactions } from './audit.js';
@@ -17,6 +14,8 @@ import { Servers } from './servers.js';
 export interface RunOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Where the clients leave a line of each call. */
+  readonly journalPath: string;
   /** Ends the run early: everything is stopped. */
   readonly signal: AbortSignal;
   /** Told what happens. */
@@ -31,8 +30,7 @@ const EXIT_MS = 3_000;
 
 /** Runs the load under the faults of the seed. Stops all that it has started, whatever happens. */
 export async function runChaos(options: RunOptions): Promise<Evidence> {
-  const dir = await mkdtemp(join(tmpdir(), 'chaos-'));
-  const journalPath = join(dir, 'journal.jsonl');
+  const { journalPath } = options;
   let servers: Servers | undefined;
   let load: Load | undefined;
   try {
@@ -53,7 +51,6 @@ export async function runChaos(options: RunOptions): Promise<Evidence> {
   } finally {
     load?.kill();
     await servers?.stop();
-    await rm(dir, { recursive: true, force: true });
   }
 }
 

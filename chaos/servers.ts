@@ -42,8 +42,10 @@ export class Servers {
       // Transfers deadlock on purpose; the default would have each of them wait for a second.
       settings: { deadlock_timeout: '50ms', log_min_messages: 'warning' },
     });
+    const stations: Station[] = [];
     try {
-      const [primary, replica] = await Promise.all(cluster.nodes.map(putBehindProxy));
+      for (const node of cluster.nodes) stations.push(await putBehindProxy(node));
+      const [primary, replica] = stations;
       if (primary === undefined || replica === undefined)
         throw new Error('A cluster has two nodes.');
       for (const text of LEDGER_SCHEMA) await primary.node.sql(text);
@@ -51,7 +53,7 @@ export class Servers {
       await servers.switchSyncOn();
       return servers;
     } catch (error) {
-      await cluster.stop();
+      await stopAll(cluster, stations);
       throw error;
     }
   }
@@ -130,9 +132,8 @@ export class Servers {
   }
 
   /** Ends everything. Idempotent. */
-  async stop(): Promise<void> {
-    await Promise.all(this.stations.map(({ proxy }) => proxy.stop()));
-    await this.cluster.stop();
+  stop(): Promise<void> {
+    return stopAll(this.cluster, this.stations);
   }
 
   private async setSyncNames(names: string): Promise<void> {
@@ -140,6 +141,11 @@ export class Servers {
     await node.sql(`alter system set synchronous_standby_names = '${names}'`);
     await node.sql('select pg_reload_conf()');
   }
+}
+
+async function stopAll(cluster: Cluster, stations: readonly Station[]): Promise<void> {
+  await Promise.all(stations.map(({ proxy }) => proxy.stop()));
+  await cluster.stop();
 }
 
 async function putBehindProxy(node: ServerNode): Promise<Station> {
