@@ -37,7 +37,7 @@ const shared = {
 /** Suites that ask a real server: named *.e2e-spec.ts wherever they live, and everything in test/ except test/house. */
 const serverSuites = [
   '<rootDir>/**/*.e2e-spec.ts',
-  '<rootDir>/test/!(house|consumers)/**/*.spec.ts',
+  '<rootDir>/test/!(house|consumers|external)/**/*.spec.ts',
 ];
 
 export default {
