@@ -162,14 +162,14 @@ const WAYS: ReadonlyArray<{
         { columns, timeoutMs: 150 },
       ),
     kind: QueryTimeoutError,
-    says: /did not end within 1\d\d ms/,
+    says: /did not end within \d+ ms/,
   },
   {
     name: 'its time is up while the source is silent',
     copy: () =>
       app.db.copyFrom('quote', new PassThrough().resume().pause(), { columns, timeoutMs: 150 }),
     kind: QueryTimeoutError,
-    says: /did not end within 1\d\d ms/,
+    says: /did not end within \d+ ms/,
   },
   {
     name: 'the caller aborts it',

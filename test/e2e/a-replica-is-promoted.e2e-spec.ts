@@ -111,4 +111,20 @@ describe('a failover', () => {
       { describe: 'a session read from the new replica' },
     );
   }, 60_000);
+
+  // A standby refuses writes, which tells of its role; a read it answers, from what it has replayed so far.
+  it('gives no read of the primary to the old one that has come back as a replica', async () => {
+    const { cluster, app } = await start({ probeIntervalMs: 60_000 });
+    const [old, replica] = cluster.nodes;
+    if (old === undefined || replica === undefined) throw new Error('The cluster has two nodes.');
+    await insert(app);
+    await cluster.replicasCaughtUp();
+    await old.stop();
+    await replica.promote();
+    await old.rejoin(replica);
+    await cluster.replicasCaughtUp(replica);
+    const text = 'select pg_is_in_recovery() as "isReplica"';
+    const answer = await app.db.one(text, [], { consistency: 'primary' });
+    expect(answer).toEqual({ isReplica: false });
+  }, 60_000);
 });

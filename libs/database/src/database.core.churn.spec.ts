@@ -83,7 +83,8 @@ it('a day of churn leaves timers, connections, listeners and memory flat', async
     figures.push({
       timers: clock.pendingTimers,
       open: driver.open.length,
-      heap: heapBytes(),
+      // Twice only: in a process that has run other suites a collection takes a second.
+      heap: hour === 11 || hour === 23 ? heapBytes() : 0,
       listeners: process.listenerCount('exit'),
     });
     expect(core.pools()[0]).toMatchObject({ leased: 0, waiting: 0, connecting: 0 });

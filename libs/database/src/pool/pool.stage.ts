@@ -1,5 +1,6 @@
 // The last stage: a connection for the trip, the statement on it, the connection back.
 import type { Clock } from '../kernel/clock.js';
+import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Stage } from '../query/stage.js';
 import type { Phase, Trip } from '../query/trip.js';
@@ -92,7 +93,18 @@ export class PoolStage implements Stage, ConnectionOwner {
   }
 
   private use(trip: Trip, connection: PooledConnection): void {
-    if (trip.request.wants === 'result') connection.run(trip, this);
+    if (trip.needsPrimary && connection.connection.isStandby === true)
+      this.refuse(trip, connection);
+    else if (trip.request.wants === 'result') connection.run(trip, this);
     else trip.settle(undefined, this.pool.borrowed.lease(connection, trip.request.borrowedAt));
+  }
+
+  /** A standby would answer a read, with what it has by now. */
+  private refuse(trip: Trip, connection: PooledConnection): void {
+    const { node } = this.pool;
+    this.pool.give(connection);
+    const message = `"${node}" was taken for the primary, and its server is a standby. Nothing was sent.`;
+    const facts = { sqlState: '25006', safeToRetry: true, transient: false };
+    trip.settle(new ConnectionError(message, facts), undefined);
   }
 }

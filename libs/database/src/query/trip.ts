@@ -87,6 +87,8 @@ export class Trip extends WheelEntry {
   node: string | undefined;
   /** True when routing has another node to try, so that this one need not be asked again. */
   hasAlternative = false;
+  /** True when only the primary may answer: a connection that has met a standby is not used. */
+  needsPrimary = false;
   /** What the resilience stage of the present node gave the trip on its way in. */
   ticket: object | undefined;
   /** What the consistency stage knows of the caller. */

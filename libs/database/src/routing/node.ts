@@ -259,6 +259,8 @@ export class Node {
     if (to === this.role) return;
     if (this.role === 'primary' && this.wasConnected) this.comeBack();
     this.parts.events.emit('node:role-changed', { node: this.name, from: this.role, to });
+    // What was opened before the promotion goes on saying that it has met a standby until its next statement.
+    if (to === 'primary' && this.role === 'replica') this.evict('standbys', 'it was promoted');
     this.role = to;
   }
 

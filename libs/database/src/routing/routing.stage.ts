@@ -35,7 +35,10 @@ function isOfThisNode(error: DatabaseError): boolean {
   );
 }
 
-/** The server itself says that it is read-only now, to a statement, which it did not run, or to a new connection. */
+/**
+ * The server itself says that it is read-only now: to a statement, which it did not run, to a new connection, or by the
+ * connection that the trip was to get.
+ */
 function hasLostRole(trip: Trip, error: DatabaseError): boolean {
   if (error instanceof ConnectionError) return error.sqlState === NOT_A_PRIMARY;
   return error instanceof ReadOnlyError && trip.isSent;
@@ -104,7 +107,7 @@ export class RoutingStage implements Stage {
     if (!hasLostRole(trip, error)) return false;
     trip.tried = [...(trip.tried ?? NONE), node];
     if (trip.tried.length >= MAX_ROLE_CHANGES || !this.topology.demoted(node)) return false;
-    this.send(trip, this.topology.find(node));
+    this.send(trip, this.topology.primary());
     return true;
   }
 
@@ -143,6 +146,7 @@ export class RoutingStage implements Stage {
     const primary = this.topology.primary();
     const usual = token === undefined ? this.options.consistency : 'session';
     const wanted = intent === 'write' ? 'primary' : (consistency ?? usual);
+    trip.needsPrimary = wanted === 'primary' || after !== undefined;
     if (wanted === 'primary' || after === 'primary') return primary;
     const replicas = this.topology.replicas();
     if (replicas.length === 0) return primary;
@@ -151,6 +155,7 @@ export class RoutingStage implements Stage {
     const rule = { maxLagMs: maxLagMs ?? this.options.maxLagMs, maxLagBytes, tried };
     if (trip.tried === undefined) this.fallbacks.counted();
     const node = chooseForRead({ primary, replicas }, { ...rule, after });
+    if (node !== primary) trip.needsPrimary = false;
     if (node === undefined || node !== primary) return node;
     // One that is fit and has only not replayed the write yet is not lost.
     const isFallback = after === undefined || chooseReplica(replicas, rule) === undefined;

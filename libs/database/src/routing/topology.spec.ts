@@ -356,7 +356,7 @@ describe('several that say they are primary', () => {
     server(0).answer = boom;
     server(1).answer = primary(2);
     await clock.elapseMs(3_000);
-    expect(evicted).toEqual(['a all']);
+    expect(evicted).toEqual(['b standbys', 'a all']);
     expect(alarms).toEqual([]);
   });
 });
