@@ -153,6 +153,8 @@ export class DatabaseCore {
     // The failure of a start is its caller's to see; here only its end matters.
     await this.starting?.catch(() => undefined);
     await this.closers.close();
+    this.ambient.dispose();
+    this.contexts.dispose();
     this.state = 'closed';
   }
 

@@ -65,4 +65,13 @@ describe('Ambient', () => {
       expect(ambient.scope).toBeUndefined();
     });
   });
+
+  it('is over for all code once it is disposed of', async () => {
+    const ambient = new Ambient();
+    await ambient.run(outer, async () => {
+      ambient.dispose();
+      await Promise.resolve();
+      expect(ambient.scope).toBeUndefined();
+    });
+  });
 });

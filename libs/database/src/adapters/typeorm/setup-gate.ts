@@ -19,9 +19,10 @@ export class SetupGate {
     return this.inside.run(true, work);
   }
 
-  /** The schema is ready. */
+  /** The schema is ready; from now on the gate costs nothing. */
   open(): void {
     this.isOpen = true;
+    this.inside.disable();
   }
 
   /** The schema could not be made ready; it is tried again. */
