@@ -26,14 +26,18 @@ const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'ope
 
 const CUT_SHORT = 'the source was closed before its end';
 
-function toQueryConfig(statement: Statement, keepsBackend: boolean): QueryConfig {
-  const { text, values, types } = statement;
+const NO_VALUES = Object.freeze([]) as unknown as unknown[];
+
+/** What `pg` is asked. The text alone where it says all: of an object it makes a copy, property by property. */
+function toQuery(statement: Statement, keepsBackend: boolean): string | QueryConfig {
+  const { text, types } = statement;
   const name = keepsBackend ? statement.name : undefined;
+  const isArray = statement.rowMode === 'array';
+  if (name === undefined && !isArray && types === undefined) return text;
   return {
     text,
     ...(name === undefined ? {} : { name }),
-    ...(values === undefined || values.length === 0 ? {} : { values: prepareParameters(values) }),
-    ...(statement.rowMode === 'array' ? { rowMode: 'array' } : {}),
+    ...(isArray ? { rowMode: 'array' } : {}),
     ...(types === undefined ? {} : { types }),
   };
 }
@@ -101,23 +105,26 @@ export class PgConnection implements Connection {
   }
 
   execute(statement: Statement, reply: Reply): void {
-    let config: QueryConfig;
+    let values = NO_VALUES;
     if (this.closed) {
       reply.replied(goneError(this.closedBecause), undefined);
       return;
     }
     try {
-      config = toQueryConfig(statement, this.traits.keepsBackend());
+      if (statement.values !== undefined) values = prepareParameters(statement.values);
     } catch (error) {
       reply.replied(error as DatabaseError, undefined);
       return;
     }
     this.reply = reply;
     // Typed as in @types/pg: the callback gets undefined instead of an error.
-    this.client.query(config, (error: Error | undefined | null, result: unknown) => {
+    const replied = (error: Error | undefined | null, result: unknown): void => {
       if (error === undefined || error === null) this.settle(undefined, result);
       else this.failed(this.translate(error));
-    });
+    };
+    // @types/pg has an overload for either kind of query, and none for both.
+    const query = toQuery(statement, this.traits.keepsBackend()) as string;
+    this.client.query(query, values, replied);
   }
 
   async cancel(timeoutMs: number): Promise<boolean> {

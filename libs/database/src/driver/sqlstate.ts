@@ -75,13 +75,29 @@ function factsOf(error: ServerError): QueryErrorFacts {
   };
 }
 
+/**
+ * Frames here are those of the socket and the driver, never the caller's: they tell nobody anything, and cost a
+ * failing statement 20 us of 170.
+ */
+function withoutStack<T>(create: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return create();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 /** Translates what a statement failed with. Anything but an answer of the server is a lost connection. */
 export function translateQueryError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   if (isServerError(error)) {
     const factory = BY_STATE[error.code] ?? (error.code.startsWith('08') ? lost : undefined);
     const facts = factsOf(error);
-    return factory?.(error.message, facts) ?? new QueryError(error.message, facts);
+    return withoutStack(
+      () => factory?.(error.message, facts) ?? new QueryError(error.message, facts),
+    );
   }
   const reason = error instanceof Error ? error.message : String(error);
   return new ConnectionError(
