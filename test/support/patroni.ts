@@ -208,8 +208,10 @@ export async function startPatroni(): Promise<PatroniCluster> {
   const isComplete = async (): Promise<boolean> => {
     const leader = await findLeader();
     if (leader === undefined) return false;
-    const text = "select 1 from pg_stat_replication where state = 'streaming'";
-    return (await sql(leader.url, text)).length === nodes.length - 1;
+    // Patroni gives its nodes' names to their receivers: the base backup of a node that is still being made streams too.
+    const text = `select application_name as name from pg_stat_replication where state = 'streaming'`;
+    const names = (await sql(leader.url, text)).map(({ name }) => name);
+    return nodes.every((node) => node === leader || names.includes(node.name));
   };
   try {
     nodes.push(await create('node1'));
