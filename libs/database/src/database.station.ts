@@ -45,6 +45,7 @@ export function buildStation(
     const connection = await driver.connect(target, connectTimeoutMs, {
       // Not known before the first probe: until then a name might be looked for in vain.
       keepsBackend: () => node.pooling === 'none' || node.pooling === 'session',
+      preparedMax: 256,
     });
     if (connection.isStandby !== true || node.role !== 'primary') return connection;
     connection.destroy();

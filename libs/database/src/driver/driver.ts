@@ -21,7 +21,7 @@ export interface Submittable {
 /** What a session tells by itself; `end` comes once, when it is over. */
 export type SessionEvent = 'notification' | 'notice' | 'end';
 
-/** One session on a server. Runs one statement at a time. Its errors are already translated. */
+/** One session on a server. Runs one statement after the other. Its errors are already translated. */
 export interface Connection {
   readonly backendPid: number;
   readonly transactionStatus: TransactionStatus;
@@ -33,7 +33,12 @@ export interface Connection {
   readonly bytesRead: number;
   /** Called once when the connection is lost or closed. */
   onClosed: ((reason: string) => void) | undefined;
-  execute(statement: Statement, reply: Reply): void;
+  /**
+   * Sends a statement, behind those that are under way; the answers come in order. The texts of `preface` (one command
+   * each) go ahead of it in the same round trip; when one of them fails, neither the rest nor the statement is run, and
+   * its failure is the answer.
+   */
+  execute(statement: Statement, reply: Reply, preface?: readonly string[]): void;
   /**
    * Asks the server to cancel what runs. Resolves to true when the server has closed the cancel socket: until then
    * the request may still hit the next statement. False when it was sent and the close was not seen, by `timeoutMs`
@@ -62,8 +67,10 @@ export interface Connection {
 
 /** What is known of the way to a server, and may be learned after a connection was opened. */
 export interface ConnectionTraits {
-  /** False where a statement may meet another backend than the one before it: names of statements are left out. */
+  /** False where a statement may meet another backend than the one before it: nothing is prepared there. */
   readonly keepsBackend: () => boolean;
+  /** Most statements that a session prepares without being asked for, the least recently used one goes; 0 for none. */
+  readonly preparedMax: number;
 }
 
 /** Opens connections. */

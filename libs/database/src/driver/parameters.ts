@@ -7,8 +7,12 @@ const { prepareValue } = pgUtils;
 /** The protocol counts parameters with 16 bits. */
 const MAX_PARAMETERS = 65_535;
 
-function prepare(value: unknown, position: number): unknown {
+/** A value as it is sent: as text, as bytes, or NULL. */
+export type PreparedValue = string | Uint8Array | null;
+
+function prepare(value: unknown, position: number): PreparedValue {
   const type = typeof value;
+  if (type === 'string') return value as string;
   if (type === 'function' || type === 'symbol') {
     throw new ParameterError(position, `Parameter $${position} is a ${type}: pass a value.`);
   }
@@ -16,7 +20,7 @@ function prepare(value: unknown, position: number): unknown {
     throw new ParameterError(position, `Parameter $${position} is an invalid Date.`);
   }
   try {
-    return prepareValue(value);
+    return prepareValue(value) as PreparedValue;
   } catch (cause) {
     throw new ParameterError(
       position,
@@ -32,7 +36,7 @@ function prepare(value: unknown, position: number): unknown {
  * The values as `pg` sends them.
  * @throws ParameterError with the position of the value that cannot be sent.
  */
-export function prepareParameters(values: readonly unknown[]): unknown[] {
+export function prepareParameters(values: readonly unknown[]): PreparedValue[] {
   if (!Array.isArray(values)) {
     throw new ParameterError(0, 'Parameters must be an array: [first, second].');
   }

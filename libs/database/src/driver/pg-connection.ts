@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ConnectionOptions } from 'node:tls';
-import type { Client, QueryConfig, Submittable as PgSubmittable } from 'pg';
+import type { Client, Submittable as PgSubmittable } from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { systemClock } from '../kernel/clock.js';
 import { ConnectionError } from '../kernel/errors.js';
@@ -18,29 +18,21 @@ import type {
   TransactionStatus,
 } from './driver.js';
 import { prepareParameters } from './parameters.js';
+import type { PreparedValue } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
 import { isAlive, partsOf, wireOf } from './pg-wire.js';
 import { translateClientError, translateCopyError, translateQueryError } from './sqlstate.js';
+import { Conversation } from './wire/conversation.js';
+import type { ReadyStatus } from './wire/conversation.js';
+import type { Exchange } from './wire/exchange.js';
 
-const STATUS: Readonly<Record<string, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
+const STATUS: Readonly<Record<ReadyStatus, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
 
 const CUT_SHORT = 'the source was closed before its end';
 
-const NO_VALUES = Object.freeze([]) as unknown as unknown[];
-
-/** What `pg` is asked. The text alone where it says all: of an object it makes a copy, property by property. */
-function toQuery(statement: Statement, keepsBackend: boolean): string | QueryConfig {
-  const { text, types } = statement;
-  const name = keepsBackend ? statement.name : undefined;
-  const isArray = statement.rowMode === 'array';
-  if (name === undefined && !isArray && types === undefined) return text;
-  return {
-    text,
-    ...(name === undefined ? {} : { name }),
-    ...(isArray ? { rowMode: 'array' } : {}),
-    ...(types === undefined ? {} : { types }),
-  };
-}
+const NONE: readonly never[] = Object.freeze([]);
+/** Statements that a session prepares unless it is told otherwise. */
+const PREPARED_MAX = 256;
 
 function goneError(reason: string): ConnectionError {
   const message = `The connection was lost before the statement was sent: ${reason}.`;
@@ -64,20 +56,22 @@ export class PgConnection implements Connection {
   onClosed: ((reason: string) => void) | undefined;
   private closed = false;
   private closedBecause = '';
-  /** The statement under way; it gets its reply when the server is ready for the next one. */
-  private reply: Reply | undefined;
-  private failure: DatabaseError | undefined;
+  /** Undefined until the socket is there. */
+  private conversation: Conversation | undefined;
   private standby: boolean | undefined;
 
   constructor(
     private readonly client: Client,
     private readonly address: Address,
-    private readonly traits: ConnectionTraits = { keepsBackend: () => true },
+    private readonly traits: ConnectionTraits = {
+      keepsBackend: () => true,
+      preparedMax: PREPARED_MAX,
+    },
   ) {
     client.on('error', (error) => this.lost(error.message));
     client.on('end', () => this.lost('the server closed the connection'));
-    // `pg` reports an error before the server is ready; 'drain' comes with its ReadyForQuery.
-    client.on('drain', () => this.failedReplyIsDue());
+    // `pg` has nothing more to ask, and the server is ready.
+    client.on('drain', () => this.conversation?.takeBack());
     // Sent at the start of a session and again when it changes: the role of the server, at no round trip.
     wireOf(client).on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       if (parameterName === 'in_hot_standby') this.standby = parameterValue === 'on';
@@ -93,7 +87,7 @@ export class PgConnection implements Connection {
   }
 
   get transactionStatus(): TransactionStatus {
-    return STATUS[partsOf(this.client).getTransactionStatus() ?? ''] ?? 'unknown';
+    return this.conversation === undefined ? 'unknown' : STATUS[this.conversation.status];
   }
 
   get isUsable(): boolean {
@@ -104,27 +98,39 @@ export class PgConnection implements Connection {
     return wireOf(this.client).stream.bytesRead;
   }
 
-  execute(statement: Statement, reply: Reply): void {
-    let values = NO_VALUES;
-    if (this.closed) {
+  /** The socket is there: from now on what comes from the server comes by way of this object. */
+  adopt(): void {
+    const { stream } = wireOf(this.client);
+    const [pg] = stream.listeners('data') as Array<(chunk: Buffer) => void>;
+    if (pg === undefined) throw new Error('pg does not listen to its socket.');
+    this.conversation = new Conversation({
+      ...this.traits,
+      socket: stream,
+      pg,
+      answered: (exchange, error) => this.answered(exchange, error),
+      failing: (error) => this.failing(error),
+    });
+  }
+
+  /** The session is there. */
+  opened(): void {
+    this.conversation?.takeBack();
+  }
+
+  execute(statement: Statement, reply: Reply, preface: readonly string[] = NONE): void {
+    const { conversation } = this;
+    if (this.closed || conversation === undefined) {
       reply.replied(goneError(this.closedBecause), undefined);
       return;
     }
+    let values: readonly PreparedValue[] = NONE;
     try {
       if (statement.values !== undefined) values = prepareParameters(statement.values);
     } catch (error) {
       reply.replied(error as DatabaseError, undefined);
       return;
     }
-    this.reply = reply;
-    // Typed as in @types/pg: the callback gets undefined instead of an error.
-    const replied = (error: Error | undefined | null, result: unknown): void => {
-      if (error === undefined || error === null) this.settle(undefined, result);
-      else this.failed(this.translate(error));
-    };
-    // @types/pg has an overload for either kind of query, and none for both.
-    const query = toQuery(statement, this.traits.keepsBackend()) as string;
-    this.client.query(query, values, replied);
+    conversation.ask({ statement, values, preface, reply });
   }
 
   async cancel(timeoutMs: number): Promise<boolean> {
@@ -137,6 +143,7 @@ export class PgConnection implements Connection {
   }
 
   copyIn(text: string, source: Readable): Promise<number> {
+    this.conversation?.lend();
     const sink = this.client.query(copyStreams.from(text));
     // The server answers the end that we give such a COPY with 57014, as if somebody had cancelled it.
     let isCutShort = source.destroyed;
@@ -150,6 +157,7 @@ export class PgConnection implements Connection {
   }
 
   copyOut(text: string, sink: Writable): Promise<number> {
+    this.conversation?.lend();
     const source = this.client.query(copyStreams.to(text));
     return this.copied(pipeline(source, sink), () => source.rowCount);
   }
@@ -167,6 +175,7 @@ export class PgConnection implements Connection {
       throw error;
     }
     const ready = this.becomesReady();
+    this.conversation?.lend();
     this.client.query(submittable as PgSubmittable);
     await ready;
     if (failure !== undefined) throw failure;
@@ -225,30 +234,26 @@ export class PgConnection implements Connection {
     return isAlive(this.client) ? translateClientError(error) : translateQueryError(error);
   }
 
-  private failed(error: DatabaseError): void {
-    this.failure = error;
-    if (this.closed) this.settle(error, undefined);
-    else if (error instanceof ConnectionError) this.lost(error.message);
+  private answered({ question, outcome }: Exchange, error: Error | undefined): void {
+    question.reply.replied(error === undefined ? undefined : this.translate(error), outcome);
   }
 
-  private failedReplyIsDue(): void {
-    if (this.failure !== undefined) this.settle(this.failure, undefined);
+  /** A server that ends the session says why before it does. */
+  private failing(error: Error): void {
+    const failure = translateQueryError(error);
+    if (failure instanceof ConnectionError) this.lost(failure.message, failure);
   }
 
-  private settle(error: DatabaseError | undefined, result: unknown): void {
-    const { reply } = this;
-    this.reply = undefined;
-    this.failure = undefined;
-    reply?.replied(error, result);
-  }
-
-  private lost(reason: string): void {
+  private lost(reason: string, failure?: DatabaseError): void {
     if (this.closed) return;
     this.closed = true;
     this.closedBecause = reason;
-    // An error that waited for ReadyForQuery is still the best account of what happened.
-    if (this.reply !== undefined) {
-      this.settle(this.failure ?? translateQueryError(new Error(reason)), undefined);
+    // The first one was under way, and what the server said of it is the best account of what happened.
+    const exchanges = this.conversation?.end() ?? NONE;
+    for (const [index, { question, error }] of exchanges.entries()) {
+      const own = error === undefined ? undefined : translateQueryError(error);
+      const told = (index === 0 ? failure : undefined) ?? own;
+      question.reply.replied(told ?? translateQueryError(new Error(reason)), undefined);
     }
     this.onClosed?.(reason);
   }

@@ -83,8 +83,12 @@ async function open(
     const error = new Error(`no answer within ${Math.round(timeoutMs)} ms`);
     wire.stream.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
   }, timeoutMs);
+  wire.once('sslconnect', () => connection.adopt());
   try {
-    await client.connect();
+    const connecting = client.connect();
+    if (ssl === false) connection.adopt();
+    await connecting;
+    connection.opened();
   } catch (error) {
     connection.destroy();
     throw translateConnectError(error, seen);

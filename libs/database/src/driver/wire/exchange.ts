@@ -1,0 +1,125 @@
+// One statement on the wire: what was asked, what has been answered so far.
+import type { Statement } from '../../query/query.js';
+import type { Reply } from '../driver.js';
+import type { PreparedValue } from '../parameters.js';
+import type { Column } from '../rows/columns.js';
+import { newRowReader } from '../rows/row-reader.js';
+import type { RowReader } from '../rows/row-reader.js';
+import { readColumns, readCommandTag } from './server-messages.js';
+import type { CommandTag } from './server-messages.js';
+import type { PreparedStatement } from './statement-cache.js';
+
+/** What a statement gave, with the properties of `pg`'s Result. */
+export interface WireResult extends CommandTag {
+  readonly rows: unknown[];
+  readonly fields: readonly Column[];
+}
+
+/** What is asked. */
+export interface Question {
+  readonly statement: Statement;
+  /** Made ready to be sent; empty without parameters. */
+  readonly values: readonly PreparedValue[];
+  /** Commands that go ahead in the same round trip. */
+  readonly preface: readonly string[];
+  readonly reply: Reply;
+}
+
+const NO_COLUMNS: readonly Column[] = Object.freeze([]);
+
+/** Collects the answer to one question. Messages of its preface are counted and left out. */
+export class Exchange {
+  /** The one asked after it. */
+  next: Exchange | undefined;
+  /** The server's error, or one of a parser of values. */
+  error: Error | undefined;
+  /** True when it was sent once before, and the server had lost its prepared statement. */
+  isRepeated = false;
+  /** Undefined for a text that is parsed this once. */
+  prepared: PreparedStatement | undefined;
+  /** Formats asked for in this exchange. */
+  formats: readonly (0 | 1)[] | undefined;
+  /** Statements parsed on the way that the server has yet to confirm. */
+  parsing: PreparedStatement[] | undefined;
+  /** Commands of the preface that are not complete yet. */
+  prefaceLeft: number;
+  /** False for the simple protocol, which may answer several statements. */
+  isExtended = true;
+  private columns: readonly Column[] | undefined;
+  private reader: RowReader | undefined;
+  private rows: unknown[] = [];
+  private result: WireResult | WireResult[] | undefined;
+
+  constructor(readonly question: Question) {
+    this.prefaceLeft = question.preface.length;
+  }
+
+  /** Begins anew, to be sent again. */
+  reset(): void {
+    this.error = this.prepared = this.formats = this.parsing = undefined;
+    this.columns = this.reader = this.result = undefined;
+    this.rows = [];
+    this.prefaceLeft = this.question.preface.length;
+    this.isRepeated = true;
+  }
+
+  /** The answer: undefined for an empty text, several results for several statements. */
+  get outcome(): WireResult | WireResult[] | undefined {
+    return this.result;
+  }
+
+  /** RowDescription. */
+  described(buffer: Buffer, at: number): void {
+    this.columns = Object.freeze(readColumns(buffer, at));
+    this.reader = undefined;
+    if (this.prepared !== undefined) this.prepared.learn(this.columns);
+  }
+
+  /** DataRow. After an error of a parser the rest is only counted down. */
+  row(buffer: Buffer, at: number): void {
+    if (this.error !== undefined) return;
+    try {
+      this.reader ??= this.newReader();
+      this.rows.push(this.reader(buffer, at));
+    } catch (error) {
+      this.error = error as Error;
+    }
+  }
+
+  /** CommandComplete. */
+  completed(buffer: Buffer, at: number, end: number): CommandTag {
+    const tag = readCommandTag(buffer, at, end);
+    if (this.prefaceLeft > 0) {
+      this.prefaceLeft--;
+      return tag;
+    }
+    this.add(tag);
+    return tag;
+  }
+
+  /** EmptyQueryResponse. */
+  empty(): void {
+    this.add({ command: null as never, rowCount: null, oid: null });
+  }
+
+  private add({ command, rowCount, oid }: CommandTag): void {
+    const fields = this.columns ?? this.prepared?.columns ?? NO_COLUMNS;
+    const result: WireResult = { command, rowCount, oid, rows: this.rows, fields };
+    if (this.result === undefined) this.result = result;
+    else if (Array.isArray(this.result)) this.result.push(result);
+    else this.result = [this.result, result];
+    if (this.isExtended) return;
+    this.rows = [];
+    this.columns = this.reader = undefined;
+  }
+
+  private newReader(): RowReader {
+    const { rowMode = 'object', types } = this.question.statement;
+    const { prepared, formats } = this;
+    const columns = this.columns ?? prepared?.columns;
+    if (columns === undefined) throw new Error('The server sent a row before its columns.');
+    if (prepared === undefined || rowMode === 'array' || types !== undefined)
+      return newRowReader(columns, formats, rowMode, types);
+    return prepared.readerOf(columns, formats);
+  }
+}

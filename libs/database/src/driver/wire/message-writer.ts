@@ -1,0 +1,186 @@
+// Messages of the extended and the simple query protocol, written one behind the other and sent in one piece.
+import type { PreparedValue } from '../parameters.js';
+
+const INITIAL_BYTES = 4_096;
+/** A buffer that has grown beyond this is given away with what it holds, in bytes. */
+const KEPT_BYTES = 65_536;
+/** A string in UTF-8 has at most this many bytes for each UTF-16 unit. */
+const MAX_BYTES_PER_UNIT = 3;
+const NO_FORMATS: readonly number[] = [];
+
+const BIND = 0x42;
+const CLOSE = 0x43;
+const COPY_FAIL = 0x66;
+const DESCRIBE = 0x44;
+const EXECUTE = 0x45;
+const PARSE = 0x50;
+const QUERY = 0x51;
+const STATEMENT = 0x53;
+const SYNC = 0x53;
+const PORTAL = 0x50;
+
+/** Collects messages. Grows as needed; not shared between connections. */
+export class MessageWriter {
+  private buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  private at = 0;
+
+  /** Bytes that wait to be sent. */
+  get size(): number {
+    return this.at;
+  }
+
+  /** All that was written since the last call. The bytes are the caller's: they are not written to again. */
+  take(): Buffer {
+    const { at } = this;
+    this.at = 0;
+    if (at <= KEPT_BYTES) return Buffer.copyBytesFrom(this.buffer, 0, at);
+    const taken = this.buffer.subarray(0, at);
+    this.buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+    return taken;
+  }
+
+  /** A text of one or several statements, in the simple protocol. */
+  query(text: string): void {
+    const start = this.begin(QUERY);
+    this.text(text);
+    this.end(start);
+  }
+
+  /** Parses a text under a name; '' is the unnamed statement. */
+  parse(name: string, text: string): void {
+    const start = this.begin(PARSE);
+    this.text(name);
+    this.text(text);
+    // The server finds the types of the parameters.
+    this.int16(0);
+    this.end(start);
+  }
+
+  /** Binds values to the unnamed portal; `formats` are those of the result, by column. */
+  bind(
+    name: string,
+    values: readonly PreparedValue[],
+    formats: readonly number[] = NO_FORMATS,
+  ): void {
+    const start = this.begin(BIND);
+    this.byte(0);
+    this.text(name);
+    this.valueFormats(values);
+    this.int16(values.length);
+    for (const value of values) this.value(value);
+    this.int16(formats.length);
+    for (const format of formats) this.int16(format);
+    this.end(start);
+  }
+
+  /** Asks for the columns of the unnamed portal. */
+  describePortal(): void {
+    const start = this.begin(DESCRIBE);
+    this.byte(PORTAL);
+    this.byte(0);
+    this.end(start);
+  }
+
+  /** Runs the unnamed portal to its end. */
+  execute(): void {
+    const start = this.begin(EXECUTE);
+    this.byte(0);
+    this.int32(0);
+    this.end(start);
+  }
+
+  /** Forgets a prepared statement. */
+  closeStatement(name: string): void {
+    const start = this.begin(CLOSE);
+    this.byte(STATEMENT);
+    this.text(name);
+    this.end(start);
+  }
+
+  copyFail(reason: string): void {
+    const start = this.begin(COPY_FAIL);
+    this.text(reason);
+    this.end(start);
+  }
+
+  sync(): void {
+    this.end(this.begin(SYNC));
+  }
+
+  private valueFormats(values: readonly PreparedValue[]): void {
+    if (!values.some((value) => value instanceof Uint8Array)) {
+      this.int16(0);
+      return;
+    }
+    this.int16(values.length);
+    for (const value of values) this.int16(value instanceof Uint8Array ? 1 : 0);
+  }
+
+  private value(value: PreparedValue): void {
+    if (value === null) this.int32(-1);
+    else if (typeof value === 'string') {
+      this.reserve(4 + value.length * MAX_BYTES_PER_UNIT);
+      const bytes = this.buffer.write(value, this.at + 4);
+      this.int32(bytes);
+      this.at += bytes;
+    } else {
+      this.reserve(4 + value.byteLength);
+      this.int32(value.byteLength);
+      this.buffer.set(value, this.at);
+      this.at += value.byteLength;
+    }
+  }
+
+  /** A text that ends with a zero byte. */
+  private text(text: string): void {
+    this.reserve(text.length * MAX_BYTES_PER_UNIT + 1);
+    this.at += this.buffer.write(text, this.at);
+    this.buffer[this.at++] = 0;
+  }
+
+  private byte(value: number): void {
+    this.reserve(1);
+    this.buffer[this.at++] = value;
+  }
+
+  private int16(value: number): void {
+    this.reserve(2);
+    this.buffer[this.at++] = value >>> 8;
+    this.buffer[this.at++] = value;
+  }
+
+  private int32(value: number): void {
+    this.reserve(4);
+    this.put32(value, this.at);
+    this.at += 4;
+  }
+
+  private put32(value: number, at: number): void {
+    const { buffer } = this;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
+  }
+
+  /** Begins a message; its length follows when it {@link end}s. */
+  private begin(type: number): number {
+    this.reserve(5);
+    this.buffer[this.at] = type;
+    const start = this.at + 1;
+    this.at += 5;
+    return start;
+  }
+
+  private end(start: number): void {
+    this.put32(this.at - start, start);
+  }
+
+  private reserve(bytes: number): void {
+    const needed = this.at + bytes;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.at);
+    this.buffer = grown;
+  }
+}

@@ -1,0 +1,112 @@
+// What the server tells about a statement, read from the bytes of its messages.
+import pg from 'pg';
+import type { Column } from '../rows/columns.js';
+import { readInt32, readUint16 } from './message-splitter.js';
+
+/** Types of the messages that answer statements. */
+export const MESSAGE = {
+  bindComplete: 0x32,
+  closeComplete: 0x33,
+  commandComplete: 0x43,
+  copyData: 0x64,
+  copyDone: 0x63,
+  copyIn: 0x47,
+  copyOut: 0x48,
+  dataRow: 0x44,
+  emptyQuery: 0x49,
+  error: 0x45,
+  noData: 0x6e,
+  parseComplete: 0x31,
+  portalSuspended: 0x73,
+  readyForQuery: 0x5a,
+  rowDescription: 0x54,
+} as const;
+
+/** Properties of `pg`'s DatabaseError by the letters of the protocol. */
+const FACTS: Readonly<Record<string, string>> = {
+  S: 'severity',
+  C: 'code',
+  D: 'detail',
+  H: 'hint',
+  P: 'position',
+  p: 'internalPosition',
+  q: 'internalQuery',
+  W: 'where',
+  s: 'schema',
+  t: 'table',
+  c: 'column',
+  d: 'dataType',
+  n: 'constraint',
+  F: 'file',
+  L: 'line',
+  R: 'routine',
+};
+
+/** A text that ends with a zero byte, and where the next thing begins. */
+function readText(buffer: Buffer, at: number): { readonly text: string; readonly next: number } {
+  const zero = buffer.indexOf(0, at);
+  return { text: buffer.toString('utf8', at, zero), next: zero + 1 };
+}
+
+/** An ErrorResponse as `pg` gives it to its users; without a stack, which would be that of the socket. */
+export function readError(buffer: Buffer, start: number, end: number): Error {
+  const facts: Record<string, string> = {};
+  let message = '';
+  let at = start;
+  while (at < end && buffer[at] !== 0) {
+    const letter = String.fromCharCode(buffer[at] ?? 0);
+    const { text, next } = readText(buffer, at + 1);
+    at = next;
+    const name = FACTS[letter];
+    if (letter === 'M') message = text;
+    else if (name !== undefined) facts[name] = text;
+  }
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return Object.assign(new pg.DatabaseError(message, end - start, 'error'), facts);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** A RowDescription. */
+export function readColumns(buffer: Buffer, start: number): Column[] {
+  const columns: Column[] = [];
+  let at = start + 2;
+  for (let left = readUint16(buffer, start); left > 0; left--) {
+    const { text: name, next } = readText(buffer, at);
+    columns.push({
+      name,
+      tableID: readInt32(buffer, next) >>> 0,
+      columnID: readUint16(buffer, next + 4),
+      dataTypeID: readInt32(buffer, next + 6) >>> 0,
+      dataTypeSize: (readUint16(buffer, next + 10) << 16) >> 16,
+      dataTypeModifier: readInt32(buffer, next + 12),
+      format: readUint16(buffer, next + 16) === 0 ? 'text' : 'binary',
+    });
+    at = next + 18;
+  }
+  return columns;
+}
+
+/** What a command tag says, such as `INSERT 0 5`. */
+export interface CommandTag {
+  readonly command: string;
+  /** Null for commands that count nothing, as in `pg`. */
+  readonly rowCount: number | null;
+  readonly oid: number | null;
+}
+
+const TAG = /^([A-Za-z]+)(?: (\d+))?(?: (\d+))?/;
+/** Tags of one row are most of all. */
+const SELECT_1: CommandTag = Object.freeze({ command: 'SELECT', rowCount: 1, oid: null });
+
+/** A CommandComplete. */
+export function readCommandTag(buffer: Buffer, at: number, end: number): CommandTag {
+  const tag = buffer.toString('latin1', at, end - 1);
+  if (tag === 'SELECT 1') return SELECT_1;
+  const [, command = '', first, second] = TAG.exec(tag) ?? [];
+  if (second !== undefined) return { command, rowCount: Number(second), oid: Number(first) };
+  return { command, rowCount: first === undefined ? null : Number(first), oid: null };
+}

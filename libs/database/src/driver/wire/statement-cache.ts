@@ -1,0 +1,146 @@
+// Statements that one session has prepared, and which texts are worth it.
+import type { Column } from '../rows/columns.js';
+import { chooseFormats } from '../rows/formats.js';
+import { newRowReader } from '../rows/row-reader.js';
+import type { RowReader } from '../rows/row-reader.js';
+
+/** A statement that the server keeps for one session. */
+export class PreparedStatement {
+  /** True once it is on its way to the server. */
+  isSent = false;
+  /** Formats to ask for; undefined is text for all, or not known yet. */
+  formats: readonly (0 | 1)[] | undefined;
+  /** True once the server has told what it gives: from then on nobody asks again. */
+  isDescribed = false;
+  /** Undefined for a statement that gives no rows. */
+  columns: readonly Column[] | undefined;
+  usedAt = 0;
+  private reader: RowReader | undefined;
+  private readFormats: readonly (0 | 1)[] | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly text: string,
+    /** True for one that the caller named: it is never given up. */
+    readonly isNamed: boolean,
+  ) {}
+
+  /** The server has told what it gives. */
+  learn(columns: readonly Column[] | undefined): void {
+    if (this.isDescribed) return;
+    this.isDescribed = true;
+    this.columns = columns;
+    if (columns !== undefined) this.formats = chooseFormats(columns, undefined);
+  }
+
+  /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
+  readerOf(columns: readonly Column[], formats: readonly (0 | 1)[] | undefined): RowReader {
+    if (this.reader === undefined || this.readFormats !== formats) {
+      this.reader = newRowReader(columns, formats, 'object', undefined);
+      this.readFormats = formats;
+    }
+    return this.reader;
+  }
+}
+
+/** A prefix that users' own names do not have. */
+const PREFIX = 'nestjs_database_';
+/** Texts whose first use is remembered; when there are more, all of them begin anew. */
+const MAX_SEEN = 2_000;
+/** Longer texts are parsed each time: the server would keep each of them for each session. */
+const MAX_TEXT_LENGTH = 16_384;
+/** What is planned, or runs often. Other commands gain nothing. */
+const WORTHWHILE =
+  /^\s*(?:select|insert|update|delete|with|values|merge|table|begin|commit|rollback|set local)\b/i;
+/** More than one statement, perhaps: a semicolon with something behind it. */
+const SEVERAL = /;\s*\S/;
+
+/** Prepares a text at its second use. The least recently used one goes when there are more than `size`. */
+export class StatementCache {
+  private readonly byText = new Map<string, PreparedStatement>();
+  private readonly byName = new Map<string, PreparedStatement>();
+  private readonly seen = new Set<string>();
+  private count = 0;
+  private uses = 0;
+
+  /** `size` 0 prepares only what the caller names. */
+  constructor(private readonly size: number) {}
+
+  /** Statements that were prepared without being asked for. */
+  get prepared(): number {
+    return this.byText.size;
+  }
+
+  /** The statement of a text that is worth it, to be prepared when it is not parsed; else undefined. */
+  find(text: string): PreparedStatement | undefined {
+    const known = this.byText.get(text);
+    if (known !== undefined) {
+      known.usedAt = ++this.uses;
+      return known;
+    }
+    return this.isWorthIt(text) ? this.add(text) : undefined;
+  }
+
+  /**
+   * The statement that the caller named.
+   * @throws Error when the name stands for another text.
+   */
+  named(name: string, text: string): PreparedStatement {
+    const known = this.byName.get(name);
+    if (known === undefined) {
+      const fresh = new PreparedStatement(name, text, true);
+      this.byName.set(name, fresh);
+      return fresh;
+    }
+    if (known.text === text) return known;
+    throw new Error(
+      `Prepared statements must be unique - '${name}' was used for a different statement`,
+    );
+  }
+
+  /** The server does not have it, or not as it should be. Its text gets another name, its caller's stays. */
+  forget(statement: PreparedStatement): void {
+    if (statement.isNamed) this.byName.delete(statement.name);
+    else if (this.byText.get(statement.text) === statement) this.byText.delete(statement.text);
+  }
+
+  /** The session has forgotten everything (DEALLOCATE ALL, DISCARD ALL). */
+  clear(): void {
+    this.byText.clear();
+    this.byName.clear();
+  }
+
+  /** Takes out what is too much: to be closed on the server. */
+  evict(): PreparedStatement | undefined {
+    if (this.byText.size <= this.size) return undefined;
+    let oldest: PreparedStatement | undefined;
+    for (const statement of this.byText.values()) {
+      if (oldest === undefined || statement.usedAt < oldest.usedAt) oldest = statement;
+    }
+    if (oldest !== undefined) this.byText.delete(oldest.text);
+    return oldest;
+  }
+
+  private isWorthIt(text: string): boolean {
+    if (this.size === 0 || text.length > MAX_TEXT_LENGTH) return false;
+    if (!this.seen.has(text)) {
+      if (this.seen.size >= MAX_SEEN) this.seen.clear();
+      this.seen.add(text);
+      return false;
+    }
+    return WORTHWHILE.test(text) && !mayBeSeveral(text);
+  }
+
+  private add(text: string): PreparedStatement {
+    this.seen.delete(text);
+    const fresh = new PreparedStatement(`${PREFIX}${++this.count}`, text, false);
+    fresh.usedAt = ++this.uses;
+    this.byText.set(text, fresh);
+    return fresh;
+  }
+}
+
+/** Whether a text may hold several statements; true for a semicolon inside of a literal, too. */
+export function mayBeSeveral(text: string): boolean {
+  return text.includes(';') && SEVERAL.test(text);
+}
