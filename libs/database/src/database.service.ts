@@ -236,6 +236,8 @@ export class DatabaseService {
     const { scope } = ambient;
     return this.core.desk.send({
       statement,
+      isShareable:
+        scope === undefined && this.core.classifier.classify(statement.text).kind === 'pure',
       intent: how.intent,
       wants: 'result',
       repeatable: how.repeatable,

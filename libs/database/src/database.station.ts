@@ -41,18 +41,18 @@ export function buildStation(
 ): Station {
   const poolOptions = declaredRole === 'replica' ? options.replicaPool : options.pool;
   const { connectTimeoutMs } = poolOptions;
+  // Not known before the first probe: until then a name might be looked for in vain.
+  const keepsBackend = (): boolean => node.pooling === 'none' || node.pooling === 'session';
+  const preparedMax = poolOptions.prepare === false ? 0 : poolOptions.prepare;
   const connect = async (): Promise<Connection> => {
-    const connection = await driver.connect(target, connectTimeoutMs, {
-      // Not known before the first probe: until then a name might be looked for in vain.
-      keepsBackend: () => node.pooling === 'none' || node.pooling === 'session',
-      preparedMax: 256,
-    });
+    const traits = { keepsBackend, preparedMax };
+    const connection = await driver.connect(target, connectTimeoutMs, traits);
     if (connection.isStandby !== true || node.role !== 'primary') return connection;
     connection.destroy();
     topology().demoted(name);
     throw standbyError(name, target.label, topology().hasOthers);
   };
-  const pool = new Pool({ node: name, options: poolOptions, clock, events, connect });
+  const pool = new Pool({ node: name, options: poolOptions, clock, events, connect, keepsBackend });
   const { probeTimeoutMs, slowStartMs, maxEjectedRatio } = options.routing;
   const mayOpen = (): boolean => topology().mayEject(name, maxEjectedRatio);
   const breaker = new CircuitBreaker(name, options.breaker, clock, events, mayOpen);

@@ -26,7 +26,11 @@ import { Conversation } from './wire/conversation.js';
 import type { ReadyStatus } from './wire/conversation.js';
 import type { Exchange } from './wire/exchange.js';
 
-const STATUS: Readonly<Record<ReadyStatus, TransactionStatus>> = { I: 'idle', T: 'open', E: 'failed' };
+const STATUS: Readonly<Record<ReadyStatus, TransactionStatus>> = {
+  I: 'idle',
+  T: 'open',
+  E: 'failed',
+};
 
 const CUT_SHORT = 'the source was closed before its end';
 

@@ -1,5 +1,25 @@
 // A pool as it is seen from outside: an immutable snapshot.
 
+/** Figures of the connections that fast reads share. Counters run from the start of the process. */
+export interface LaneStats {
+  /** Most connections that may be shared; 0 when the lane is off. */
+  readonly max: number;
+  /** Those that are; part of the pool's `leased`. */
+  readonly connections: number;
+  /** Reads on their way. */
+  readonly inFlight: number;
+  /** Reads that wait for a place. */
+  readonly waiting: number;
+  /** Reads that went by the lane. */
+  readonly sent: number;
+  /** Times that a read took so long that those behind it were rescued. */
+  readonly stalls: number;
+  /** Reads that were sent again elsewhere, from behind a slow one. */
+  readonly rescued: number;
+  /** Reads that were sent again elsewhere, because their connection was lost. */
+  readonly repeated: number;
+}
+
 /** Figures of one pool. Counters run from the start of the process. */
 export interface PoolStats {
   readonly node: string;
@@ -31,5 +51,6 @@ export interface PoolStats {
   /** Callers who held a connection and waited for another one that could not come. */
   readonly deadlocks: number;
   readonly leaks: number;
+  readonly lane: LaneStats;
   readonly lastConnectError: string | undefined;
 }

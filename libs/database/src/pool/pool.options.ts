@@ -42,6 +42,18 @@ export interface PoolOptions {
   readonly saturationRatio: number;
   /** Longest wait for leased connections when the pool closes, in ms. @default 10000 */
   readonly closeTimeoutMs: number;
+  /**
+   * Most connections that fast reads outside of transactions share, of a quarter of `max` at most; `false` gives each
+   * read a connection of its own.
+   * @default 4
+   */
+  readonly lane: number | false;
+  /**
+   * Statements that each connection keeps prepared, from the second use of a text on; the least recently used one goes.
+   * A statement costs the server about 10 kB for each connection. `false` prepares only what `name` asks for.
+   * @default 256
+   */
+  readonly prepare: number | false;
 }
 
 /** Defaults of {@link PoolOptions}. */
@@ -61,6 +73,8 @@ export const POOL_DEFAULTS: PoolOptions = Object.freeze({
   maxConnecting: 4,
   saturationRatio: 0.8,
   closeTimeoutMs: 10_000,
+  lane: 4,
+  prepare: 256,
 });
 
 /**
@@ -126,4 +140,7 @@ export function checkPool(path: string, pool: PoolOptions, checks: Checks): void
   checks.count(`${path}.maxConnecting`, pool.maxConnecting, { min: 1 });
   checks.number(`${path}.saturationRatio`, pool.saturationRatio, { min: 0.01, max: 1 });
   checks.durationMs(`${path}.closeTimeoutMs`, pool.closeTimeoutMs, { min: 0 });
+  if (pool.lane !== false) checks.count(`${path}.lane`, pool.lane, { min: 0, max: 64 });
+  if (pool.prepare !== false)
+    checks.count(`${path}.prepare`, pool.prepare, { min: 0, max: 10_000 });
 }

@@ -449,6 +449,16 @@ describe('figures and events', () => {
       deadlocks: 0,
       isSuspended: false,
       leaks: 0,
+      lane: {
+        max: 1,
+        connections: 0,
+        inFlight: 0,
+        waiting: 0,
+        sent: 0,
+        stalls: 0,
+        rescued: 0,
+        repeated: 0,
+      },
       lastConnectError: undefined,
     });
   });

@@ -44,11 +44,14 @@ export class PoolStage implements Stage, ConnectionOwner {
   ) {}
 
   enter(trip: Trip): void {
-    const { pinned, holding } = trip.request;
-    if (pinned !== undefined) {
-      pinned.enter(trip);
-      return;
-    }
+    const { pinned, isShareable } = trip.request;
+    if (pinned !== undefined) pinned.enter(trip);
+    else if (isShareable !== true || !this.pool.lane.takes(trip, this)) this.alone(trip);
+  }
+
+  /** Gives the trip a connection of its own. */
+  alone(trip: Trip): void {
+    const { holding } = trip.request;
     const connection = this.pool.take();
     if (holding !== undefined) this.pool.admission.nested(holding, connection === undefined);
     if (connection === undefined) this.wait(trip);

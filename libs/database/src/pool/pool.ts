@@ -6,6 +6,7 @@ import type { Events } from '../kernel/events.js';
 import type { Connection } from '../driver/driver.js';
 import { Admission } from './admission.js';
 import { Connector } from './connector.js';
+import { Lane } from './lane.js';
 import type { Lease } from './lease.js';
 import { Leases } from './leases.js';
 import { PoolCounters } from './pool-counters.js';
@@ -26,6 +27,8 @@ export interface PoolParts {
   readonly events: Events;
   /** Opens a connection within `options.connectTimeoutMs`. */
   readonly connect: () => Promise<Connection>;
+  /** False where a statement may meet another backend than the one before it. @default always true */
+  readonly keepsBackend?: () => boolean;
 }
 
 /** Longest time for saying goodbye, in ms. */
@@ -46,6 +49,8 @@ export class Pool {
   private readonly idle: PooledConnection[] = [];
   readonly admission: Admission;
   readonly control: PoolControl;
+  /** Connections that fast reads share; borrowed from this pool. */
+  readonly lane: Lane;
   private readonly counters = new PoolCounters();
   private readonly connector: Connector;
   private readonly keeper: PoolKeeper;
@@ -69,6 +74,13 @@ export class Pool {
     this.keeper = new PoolKeeper(this, parts);
     this.admission = new Admission({ ...parts, counters: this.counters, pool: this });
     this.control = new PoolControl(this, parts);
+    const laneAdmission = new Admission({ ...parts, counters: this.counters, pool: this });
+    this.lane = new Lane({
+      keepsBackend: () => true,
+      ...parts,
+      pool: this,
+      admission: laneAdmission,
+    });
   }
 
   /** Connections that rest, the most recently used one last. */
@@ -121,11 +133,16 @@ export class Pool {
   give(pooled: PooledConnection, reset = false): void {
     const nowMs = this.clock.monotonicMs();
     this.counters.used(nowMs - pooled.takenAtMs);
+    this.accept(pooled, reset);
+  }
+
+  /** Takes back what was not used by one caller alone: it says nothing of how long a use takes. */
+  accept(pooled: PooledConnection, reset = false): void {
     if (!pooled.connection.isUsable) this.discard(pooled, 'it was lost');
     else if (reset) void this.clean(pooled, resetSession(pooled), 'its session could not be reset');
     else if (pooled.connection.transactionStatus !== 'idle')
       void this.clean(pooled, rollBack(pooled), 'its transaction could not be rolled back');
-    else this.receive(pooled, nowMs);
+    else this.receive(pooled, this.clock.monotonicMs());
   }
 
   /** Closes a connection that nobody has, or that nobody may have any more; its place is free at once. */
@@ -179,6 +196,7 @@ export class Pool {
       utilizationRatio: Math.min(1, leased / max),
       ...this.counters.snapshot(),
       leaks: this.borrowed.leaks,
+      lane: this.lane.stats(),
       connectFailures: this.connector.failures,
       lastConnectError: this.connector.lastError?.message,
     };
@@ -205,7 +223,9 @@ export class Pool {
 
   /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
   look(): void {
-    this.admission.look(this.clock.monotonicMs());
+    const nowMs = this.clock.monotonicMs();
+    this.admission.look(nowMs);
+    this.lane.shed(nowMs);
   }
 
   /** Opens what is missing: for those who wait, up to `min`, and in place of what was replaced. */
@@ -303,6 +323,7 @@ export class Pool {
     await this.keeper.stop();
     const closes = new ShutdownError(`The pool of "${this.node}" closes.`);
     this.admission.close(closes);
+    this.lane.close(closes);
     this.control.stop(closes);
     for (const pooled of [...this.idle]) this.discard(pooled, 'the pool closes');
     const closing = await drain(this, this.options.closeTimeoutMs);

@@ -12,6 +12,12 @@ export interface ConnectionOwner {
   freed(connection: PooledConnection): void;
 }
 
+/** Has several trips on the connection at a time. */
+export interface Sharer {
+  /** Ends all of them with this error, on the server too. */
+  abort(error: DatabaseError): void;
+}
+
 /** Longest time for a CancelRequest to be delivered, and then for the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
 
@@ -21,6 +27,8 @@ export class PooledConnection implements Reply {
   /** Monotonic time since which somebody has it, in ms. */
   takenAtMs = 0;
   lastText: string | undefined;
+  /** Who shares it out while it is in the lane. */
+  sharer: Sharer | undefined;
   /** What the connection had received when the node was first suspected. */
   private bytesAtSuspicion = 0;
   private trip: Trip | undefined;
@@ -96,6 +104,7 @@ export class PooledConnection implements Reply {
   /** Ends what runs now, if anything does. */
   abort(error: DatabaseError): void {
     if (this.trip !== undefined) this.stop(this.trip, error);
+    else this.sharer?.abort(error);
   }
 
   /** @internal The driver calls when the server is ready again. */
@@ -107,6 +116,7 @@ export class PooledConnection implements Reply {
     if (trip !== undefined) {
       trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
       trip.leave();
+      if (error === undefined) trip.fingerprint?.ranAlone(trip.serverMs);
     }
     if (this.cancelling === undefined) owner?.freed(this);
     else void this.cancelling.then(() => owner?.freed(this));

@@ -9,7 +9,7 @@ import type { PooledConnection } from './pooled-connection.js';
 export abstract class Waiter {
   /** @internal */ next: Waiter | undefined;
   /** @internal */ previous: Waiter | undefined;
-  /** @internal The lane he stands in. */ lane: Lane | undefined;
+  /** @internal The rank he stands in. */ rank: Rank | undefined;
   /** Monotonic time since which he waits, in ms. */
   queuedAtMs = 0;
   /** True when his code holds another connection of the same pool: he goes first, for others wait for that one. */
@@ -26,7 +26,7 @@ export abstract class Waiter {
 }
 
 /** A doubly linked list of waiters; allocates nothing. */
-class Lane {
+class Rank {
   head: Waiter | undefined;
   tail: Waiter | undefined;
   count = 0;
@@ -38,7 +38,7 @@ class Lane {
     if (this.tail === undefined) this.head = waiter;
     else this.tail.next = waiter;
     this.tail = waiter;
-    waiter.lane = this;
+    waiter.rank = this;
     this.count++;
   }
 
@@ -47,23 +47,23 @@ class Lane {
     else waiter.previous.next = waiter.next;
     if (waiter.next === undefined) this.tail = waiter.previous;
     else waiter.next.previous = waiter.previous;
-    waiter.next = waiter.previous = waiter.lane = undefined;
+    waiter.next = waiter.previous = waiter.rank = undefined;
     this.count--;
     if (this.count === 0) this.passedOver = 0;
   }
 }
 
-/** Grants that may pass over a lane; the next one is its own, so that nobody waits for ever. */
+/** Grants that may pass over a rank; the next one is its own, so that nobody waits for ever. */
 const MAX_PASSED_OVER = 8;
 
-/** Four lanes: those who hold a connection already, then by priority. */
+/** Four ranks: those who hold a connection already, then by priority. */
 export class WaitQueue {
-  private readonly nested = new Lane();
-  private readonly high = new Lane();
-  private readonly normal = new Lane();
-  private readonly low = new Lane();
+  private readonly nested = new Rank();
+  private readonly high = new Rank();
+  private readonly normal = new Rank();
+  private readonly low = new Rank();
   /** The most urgent one first. */
-  private readonly lanes: readonly Lane[] = [this.nested, this.high, this.normal, this.low];
+  private readonly ranks: readonly Rank[] = [this.nested, this.high, this.normal, this.low];
   private count = 0;
 
   get size(): number {
@@ -76,21 +76,21 @@ export class WaitQueue {
   }
 
   push(waiter: Waiter): void {
-    this.laneOf(waiter).push(waiter);
+    this.rankOf(waiter).push(waiter);
     this.count++;
   }
 
   /**
-   * The next one to be served: of the most urgent lane, or of one that was passed over often enough. Within a lane
+   * The next one to be served: of the most urgent rank, or of one that was passed over often enough. Within a rank
    * the oldest one, or, `newestFirst`, the newest one of those who may be shed.
    */
   shift(newestFirst = false): Waiter | undefined {
     if (this.count === 0) return undefined;
-    let chosen: Lane | undefined;
-    for (const lane of this.lanes) {
-      if (lane.count === 0) continue;
-      if (chosen === undefined || lane.passedOver >= MAX_PASSED_OVER) chosen = lane;
-      lane.passedOver++;
+    let chosen: Rank | undefined;
+    for (const rank of this.ranks) {
+      if (rank.count === 0) continue;
+      if (chosen === undefined || rank.passedOver >= MAX_PASSED_OVER) chosen = rank;
+      rank.passedOver++;
     }
     if (chosen === undefined) return undefined;
     chosen.passedOver = 0;
@@ -118,11 +118,11 @@ export class WaitQueue {
     return this[priority].head;
   }
 
-  /** Takes out the newest one who is less urgent than `waiter`, the least urgent lane first; undefined when nobody is. */
+  /** Takes out the newest one who is less urgent than `waiter`, the least urgent rank first; undefined when nobody is. */
   evictFor(waiter: Waiter): Waiter | undefined {
-    const own = this.lanes.indexOf(this.laneOf(waiter));
-    for (let at = this.lanes.length - 1; at > own; at--) {
-      const tail = this.lanes[at]?.tail;
+    const own = this.ranks.indexOf(this.rankOf(waiter));
+    for (let at = this.ranks.length - 1; at > own; at--) {
+      const tail = this.ranks[at]?.tail;
       if (tail !== undefined) return this.taken(tail);
     }
     return undefined;
@@ -130,13 +130,13 @@ export class WaitQueue {
 
   /** Takes a waiter out wherever he stands; no-op when he is not queued. */
   remove(waiter: Waiter): void {
-    if (waiter.lane === undefined) return;
-    waiter.lane.remove(waiter);
+    if (waiter.rank === undefined) return;
+    waiter.rank.remove(waiter);
     this.count--;
   }
 
-  private laneOf({ isNested, priority }: Waiter): Lane {
-    return this.lanes[isNested ? 0 : 1 + PRIORITIES.indexOf(priority)] as Lane;
+  private rankOf({ isNested, priority }: Waiter): Rank {
+    return this.ranks[isNested ? 0 : 1 + PRIORITIES.indexOf(priority)] as Rank;
   }
 
   private taken(waiter: Waiter | undefined): Waiter | undefined {

@@ -59,6 +59,8 @@ export interface TripRequest {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly pinned: Pinned | undefined;
+  /** True when the statement surely only reads, and so may share a connection with others and run twice. */
+  readonly isShareable?: boolean | undefined;
   /** Place in the queue for a connection; undefined is `normal`. */
   readonly priority?: Priority | undefined;
   /** What the asking code holds, when this is a connection beside it; undefined outside of any scope. */
@@ -95,6 +97,8 @@ export class Trip extends WheelEntry {
   session: object | undefined;
   /** What a read has to see, wherever it is answered. */
   after: Freshness | undefined;
+  /** Told how long the statement took on a connection of its own. */
+  fingerprint: { ranAlone(serverMs: number): void } | undefined;
   /** Names of the nodes that failed this trip. */
   tried: string[] | undefined;
   attempts = 0;

@@ -30,6 +30,16 @@ const POOL: PoolStats = {
   deadlocks: 3,
   isSuspended: false,
   leaks: 1,
+  lane: {
+    max: 4,
+    connections: 2,
+    inFlight: 3,
+    waiting: 1,
+    sent: 500,
+    stalls: 2,
+    rescued: 6,
+    repeated: 4,
+  },
   lastConnectError: undefined,
 };
 

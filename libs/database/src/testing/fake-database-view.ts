@@ -47,6 +47,16 @@ export function poolStats(change: Partial<PoolStats> = {}): PoolStats {
     deadlocks: 0,
     isSuspended: false,
     leaks: 0,
+    lane: {
+      max: 4,
+      connections: 0,
+      inFlight: 0,
+      waiting: 0,
+      sent: 0,
+      stalls: 0,
+      rescued: 0,
+      repeated: 0,
+    },
     lastConnectError: undefined,
     ...change,
   };

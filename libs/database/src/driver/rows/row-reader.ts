@@ -8,7 +8,10 @@ export function newRowReader(
   rowMode: 'object' | 'array',
   types: TypeParsers | undefined,
 ): RowReader {
-  const parsers = columns.map((c) => (types ?? pg.types).getTypeParser(c.dataTypeID as never, 'text') as (v: string) => unknown);
+  const parsers = columns.map(
+    (c) =>
+      (types ?? pg.types).getTypeParser(c.dataTypeID as never, 'text') as (v: string) => unknown,
+  );
   const names = columns.map((c) => c.name);
   return (buffer, start) => {
     let at = start + 2;

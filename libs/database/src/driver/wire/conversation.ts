@@ -188,7 +188,8 @@ export class Conversation {
       case MESSAGE.bindComplete:
         return;
       case MESSAGE.commandComplete:
-        if (/^(?:DEALLOCATE|DISCARD) ALL$/.test(exchange.completed(buffer, at, end).command)) this.cache.clear();
+        if (/^(?:DEALLOCATE|DISCARD) ALL$/.test(exchange.completed(buffer, at, end).command))
+          this.cache.clear();
         return;
       case MESSAGE.readyForQuery:
         this.ready(exchange);

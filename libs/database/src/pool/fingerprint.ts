@@ -1,0 +1,100 @@
+// How fast each text is: who may share a connection, learned from what it took.
+
+/** Runs on a connection of its own before a text may share one. */
+const FIRST_RUNS = 8;
+/** Longest time of the best of the last ones beyond the round trip, in ms: the others tell how busy the server is. */
+const MAX_ALONE_MS = 1;
+/** A shared run that takes longer is slow, in ms: four connections full of them would be slower than twenty. */
+const SLOW_MS = 0.5;
+/** Runs between two judgements. */
+const WINDOW = 64;
+/** A run that others had to be rescued from counts against its text when it took longer, in ms. */
+const STRIKE_MS = 20;
+/** Time in which several of them count as one, in ms. */
+const STRIKE_PAUSE_MS = 100;
+const MAX_STRIKES = 2;
+/** Time out of the lane, doubled each time up to a limit, in ms. */
+const FIRST_OUT_MS = 1_000;
+const MAX_DOUBLINGS = 6;
+
+/** What is known of one text on one node. Times are monotonic, in ms. */
+export class Fingerprint {
+  /** Runs that hold others up right now. */
+  private stalls = 0;
+  private alone = 0;
+  private bestAloneMs = Number.POSITIVE_INFINITY;
+  private shared = 0;
+  private slow = 0;
+  private strikes = 0;
+  private struckAtMs = Number.NEGATIVE_INFINITY;
+  private outUntilMs = 0;
+  private timesOut = 0;
+
+  /** Whether it may share a connection now. */
+  mayShare(nowMs: number, roundTripMs: number): boolean {
+    return (
+      this.alone >= FIRST_RUNS &&
+      this.stalls === 0 &&
+      nowMs >= this.outUntilMs &&
+      this.bestAloneMs <= MAX_ALONE_MS + 2 * roundTripMs
+    );
+  }
+
+  /** It ran on a connection of its own. */
+  ranAlone(serverMs: number): void {
+    if (this.alone % WINDOW === 0 || serverMs < this.bestAloneMs) this.bestAloneMs = serverMs;
+    this.alone++;
+  }
+
+  /** It ran on a shared connection, in this time of its own. */
+  ranShared(serviceMs: number, nowMs: number): void {
+    this.shared++;
+    if (serviceMs > SLOW_MS) this.slow++;
+    if (this.shared < WINDOW) return;
+    // Most of them, and not the mean: answers that a busy process reads late come together, one slow and many at once.
+    const isSlow = this.slow > WINDOW / 2;
+    this.shared = this.slow = 0;
+    if (isSlow) this.leave(nowMs);
+    else this.strikes = this.timesOut = 0;
+  }
+
+  /** Others were rescued from behind it. */
+  stalled(): void {
+    this.stalls++;
+  }
+
+  /** It is over after all, in this time. */
+  recovered(tookMs: number, nowMs: number): void {
+    this.stalls--;
+    if (tookMs < STRIKE_MS || nowMs - this.struckAtMs < STRIKE_PAUSE_MS) return;
+    this.struckAtMs = nowMs;
+    if (++this.strikes >= MAX_STRIKES) this.leave(nowMs);
+  }
+
+  private leave(nowMs: number): void {
+    this.outUntilMs = nowMs + FIRST_OUT_MS * 2 ** Math.min(this.timesOut++, MAX_DOUBLINGS);
+    this.strikes = 0;
+    // Judged anew when it comes back.
+    this.alone = 0;
+  }
+}
+
+/** Texts that are remembered; the oldest one goes first. */
+const MAX_TEXTS = 16_384;
+
+/** Fingerprints by text. */
+export class Fingerprints {
+  private readonly known = new Map<string, Fingerprint>();
+
+  of(text: string): Fingerprint {
+    const known = this.known.get(text);
+    if (known !== undefined) return known;
+    const fresh = new Fingerprint();
+    this.known.set(text, fresh);
+    if (this.known.size > MAX_TEXTS) {
+      const oldest = this.known.keys().next();
+      if (oldest.done !== true) this.known.delete(oldest.value);
+    }
+    return fresh;
+  }
+}

@@ -1,0 +1,218 @@
+// A connection that fast reads share: sends them one behind the other, and knows which of them holds the others up.
+import type { Clock } from '../kernel/clock.js';
+import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Reply } from '../driver/driver.js';
+import type { Phase, Trip } from '../query/trip.js';
+import type { Fingerprint } from './fingerprint.js';
+import type { PooledConnection, Sharer } from './pooled-connection.js';
+
+/** The lane as its members see it. */
+export interface MemberHome {
+  readonly clock: Clock;
+  /** Longest time of a statement, in ms. */
+  readonly statementTimeoutMs: number;
+  /** Round trip without the work of the server, in ms. */
+  roundTripMs: number;
+  /** A trip is to run on a connection of its own instead. */
+  alone(trip: Trip, reason: 'stalled' | 'lost'): void;
+  /** One was answered: somebody else may come, or the connection is free. */
+  moved(member: LaneMember): void;
+}
+
+/** Time a CancelRequest may take, in ms. */
+const CANCEL_TIMEOUT_MS = 1_000;
+
+/** One read on a shared connection. */
+class LaneSlot implements Reply, Phase {
+  next: LaneSlot | undefined;
+
+  constructor(
+    private readonly member: LaneMember,
+    /** Undefined once nobody waits for the answer any more. */
+    public trip: Trip | undefined,
+    readonly fingerprint: Fingerprint,
+    readonly sentAtMs: number,
+  ) {}
+
+  replied(error: DatabaseError | undefined, result: unknown): void {
+    this.member.replied(this, error, result);
+  }
+
+  due(trip: Trip): void {
+    this.member.timedOut(this, trip);
+  }
+
+  interrupt(trip: Trip, error: DatabaseError): void {
+    this.member.drop(this);
+    trip.settle(error, undefined);
+  }
+}
+
+/** What reads share; borrowed from the pool for as long as there are any. */
+export class LaneMember implements Sharer {
+  /** Reads under way, those that nobody waits for included. */
+  size = 0;
+  /** False once it takes no more. */
+  isOpen = true;
+  /** True once those behind the first one were sent again elsewhere: nobody waits for what is left. */
+  private isStalled = false;
+  /** Since when the pool misses it, monotonic, in ms. */
+  borrowedAtMs = 0;
+  private head: LaneSlot | undefined;
+  private tail: LaneSlot | undefined;
+  private answeredAtMs = 0;
+  /** The first one, when it took too long at the last look. */
+  private suspect: LaneSlot | undefined;
+  /** The one that the others were rescued from, until it is answered. */
+  private culprit: LaneSlot | undefined;
+  private cancelling: Promise<void> | undefined;
+
+  constructor(
+    readonly pooled: PooledConnection,
+    private readonly home: MemberHome,
+  ) {}
+
+  /** True while a CancelRequest may still hit whatever runs. */
+  get isCancelling(): boolean {
+    return this.cancelling !== undefined;
+  }
+
+  /** The pool has lent the connection. */
+  begin(nowMs: number): void {
+    this.isOpen = true;
+    this.isStalled = false;
+    this.borrowedAtMs = nowMs;
+  }
+
+  send(trip: Trip, fingerprint: Fingerprint): void {
+    const { clock, statementTimeoutMs } = this.home;
+    const nowMs = clock.monotonicMs();
+    const slot = new LaneSlot(this, trip, fingerprint, nowMs);
+    if (this.tail === undefined) this.head = slot;
+    else this.tail.next = slot;
+    this.tail = slot;
+    this.size++;
+    trip.isSent = true;
+    const hasOwnLimit = trip.request.timeoutMs !== undefined;
+    trip.begin(slot, nowMs, hasOwnLimit ? Number.POSITIVE_INFINITY : nowMs + statementTimeoutMs);
+    this.pooled.connection.execute(trip.statement, slot);
+  }
+
+  /** The server has answered the first one, or the connection is lost. */
+  replied(slot: LaneSlot, error: DatabaseError | undefined, result: unknown): void {
+    const nowMs = this.home.clock.monotonicMs();
+    const { trip } = slot;
+    const beganAtMs = Math.max(slot.sentAtMs, this.answeredAtMs);
+    const wasAlone = this.size === 1 && beganAtMs === slot.sentAtMs;
+    if (this.head === slot) this.head = slot.next;
+    if (this.head === undefined) this.tail = undefined;
+    this.size--;
+    if (this.culprit === slot) {
+      this.culprit = undefined;
+      slot.fingerprint.recovered(nowMs - beganAtMs, nowMs);
+    } else if (error === undefined && !this.isStalled) this.measure(slot, nowMs, wasAlone);
+    this.answeredAtMs = nowMs;
+    if (!this.pooled.connection.isUsable) this.isOpen = false;
+    this.home.moved(this);
+    if (trip === undefined) return;
+    trip.serverMs = nowMs - slot.sentAtMs;
+    trip.leave();
+    // It only reads, and the connection was lost under all of them at once: that is one failure, not one for each.
+    if (error instanceof ConnectionError) this.home.alone(trip, 'lost');
+    else trip.settle(error, result);
+  }
+
+  timedOut(slot: LaneSlot, trip: Trip): void {
+    const nowMs = this.home.clock.monotonicMs();
+    const byDeadline = trip.deadlineAtMs !== undefined && trip.deadlineAtMs <= nowMs;
+    this.drop(slot);
+    trip.settle(
+      new QueryTimeoutError(nowMs - (byDeadline ? trip.openedAtMs : slot.sentAtMs)),
+      undefined,
+    );
+  }
+
+  /** Nobody waits for the answer any more; the server is stopped when it takes long. */
+  drop(slot: LaneSlot): void {
+    if (slot.trip !== undefined) slot.trip.serverMs = this.home.clock.monotonicMs() - slot.sentAtMs;
+    slot.trip = undefined;
+  }
+
+  /**
+   * Looks whether the first one takes longer than `limitMs`. Two looks in a row have to see the same: after the event loop
+   * was blocked, answers may be there that nobody has read. True when it has stalled just now.
+   */
+  look(nowMs: number, limitMs: number): boolean {
+    const { head } = this;
+    if (head === undefined) return false;
+    const tookMs = nowMs - Math.max(head.sentAtMs, this.answeredAtMs);
+    if (tookMs <= limitMs) {
+      this.suspect = undefined;
+      return false;
+    }
+    if (this.isStalled) {
+      // Of those behind a stalled one nobody waits, so a request that comes late harms nobody.
+      if (head.trip === undefined && tookMs > 2 * limitMs) this.cancel();
+      return false;
+    }
+    const isStalled = this.suspect === head;
+    this.suspect = head;
+    return isStalled;
+  }
+
+  /** The first one goes on alone; those behind it are sent again elsewhere. */
+  rescue(): void {
+    const { head } = this;
+    if (head === undefined) return;
+    this.isOpen = false;
+    this.isStalled = true;
+    this.culprit = head;
+    head.fingerprint.stalled();
+    const rescued: Trip[] = [];
+    for (let slot = head.next; slot !== undefined; slot = slot.next) {
+      if (slot.trip !== undefined) rescued.push(slot.trip);
+      slot.trip = undefined;
+    }
+    for (const trip of rescued) {
+      trip.leave();
+      this.home.alone(trip, 'stalled');
+    }
+  }
+
+  /** Ends all of them with this error, on the server too. */
+  abort(error: DatabaseError): void {
+    if (this.size === 0) return;
+    this.isOpen = false;
+    this.isStalled = true;
+    for (let slot = this.head; slot !== undefined; slot = slot.next) {
+      const { trip } = slot;
+      if (trip !== undefined) slot.interrupt(trip, error);
+    }
+    this.cancel();
+  }
+
+  private measure(slot: LaneSlot, nowMs: number, wasAlone: boolean): void {
+    const { home } = this;
+    if (wasAlone) {
+      const tookMs = nowMs - slot.sentAtMs;
+      // The least of late; it rises slowly, when the network has become slower.
+      home.roundTripMs = Math.min(tookMs, home.roundTripMs * 1.02 + 0.001);
+    }
+    const began = Math.max(slot.sentAtMs + home.roundTripMs, this.answeredAtMs);
+    slot.fingerprint.ranShared(Math.max(0, nowMs - began), nowMs);
+  }
+
+  private cancel(): void {
+    this.cancelling ??= this.sendCancel().finally(() => {
+      this.cancelling = undefined;
+      this.home.moved(this);
+    });
+  }
+
+  private async sendCancel(): Promise<void> {
+    const { connection } = this.pooled;
+    // One that is still on its way would hit whoever has the connection next.
+    if (!(await connection.cancel(CANCEL_TIMEOUT_MS))) connection.destroy();
+  }
+}

@@ -1,0 +1,303 @@
+// Fast reads share a few connections: many travel in one write and come back in one read, each with its own outcome.
+import type { Clock, Timer } from '../kernel/clock.js';
+import type { DatabaseError } from '../kernel/errors.js';
+import type { Trip } from '../query/trip.js';
+import type { Admission } from './admission.js';
+import { Fingerprints } from './fingerprint.js';
+import type { Fingerprint } from './fingerprint.js';
+import { LaneMember } from './lane-member.js';
+import type { MemberHome } from './lane-member.js';
+import type { PoolOptions } from './pool.options.js';
+import { LaneWaiter, Recruit } from './lane-queue.js';
+import type { LaneStats } from './pool-stats.js';
+import type { PooledConnection } from './pooled-connection.js';
+import type { Waiter } from './wait-queue.js';
+
+/** The pool as its lane sees it. */
+export interface LanePool {
+  readonly options: PoolOptions;
+  /** False while new work waits. */
+  readonly isServing: boolean;
+  take(): PooledConnection | undefined;
+  wait(waiter: Waiter): void;
+  abandon(waiter: Waiter): void;
+  /** Takes a connection back. */
+  accept(pooled: PooledConnection): void;
+  timeoutError(waitedMs: number): DatabaseError;
+}
+
+/** What a lane works with. */
+export interface LaneParts {
+  readonly pool: LanePool;
+  /** False where a statement may meet another backend than the one before it. */
+  readonly keepsBackend: () => boolean;
+  readonly clock: Clock;
+  /** The queue of those who wait for a place in the lane, with its rules. */
+  readonly admission: Admission;
+}
+
+/** Sends a trip on a connection of its own. */
+export interface Rescuer {
+  alone(trip: Trip): void;
+}
+
+/** A connection is filled up to here before the next one is taken. */
+const FILL = 8;
+/** Reads under way on one connection at a time: more where the network is slow. */
+const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
+/** The first read may take this long beyond the round trip before those behind it are rescued, in ms. */
+const STALL_MS = 3;
+/** Time between two looks, in ms. */
+const LOOK_MS = 1.5;
+/** A connection returns to the pool after this time, however busy it is, in ms: others wait, and it ages. */
+const HOLD_MS = 1_000;
+/** Larger parameters travel alone: `pg` and the socket would queue them before everybody else's. */
+const MAX_VALUE_LENGTH = 65_536;
+const MAX_PARTS = 1_000;
+const NONE: readonly unknown[] = [];
+/** Connections of the pool for each that is shared. */
+const POOL_SHARE = 4;
+
+/**
+ * Chooses a shared connection for each read that is known to be harmless and fast, rescues those that wait behind a slow one,
+ * and learns who is fast. Bounded: a few connections, a queue with the limits of the pool's, 16,384 texts.
+ */
+export class Lane implements MemberHome {
+  roundTripMs = 0.5;
+  private readonly fingerprints = new Fingerprints();
+  private readonly members: LaneMember[] = [];
+  /** Those that take nothing more, and are not empty yet. */
+  private readonly leaving = new Set<LaneMember>();
+  private recruit: Recruit | undefined;
+  private rescuer: Rescuer | undefined;
+  private timer: Timer | undefined;
+  private sentCount = 0;
+  private rescuedCount = 0;
+  private stallCount = 0;
+  private repeatedCount = 0;
+
+  constructor(private readonly parts: LaneParts) {}
+
+  get clock(): Clock {
+    return this.parts.clock;
+  }
+
+  get statementTimeoutMs(): number {
+    return this.parts.pool.options.statementTimeoutMs;
+  }
+
+  /** Most connections that may be shared now. */
+  get max(): number {
+    const { lane, max } = this.parts.pool.options;
+    return lane === false ? 0 : Math.min(lane, Math.floor(max / POOL_SHARE));
+  }
+
+  /** Reads under way and waiting. */
+  get load(): number {
+    let load = this.parts.admission.queue.size;
+    for (const { size } of this.members) load += size;
+    return load;
+  }
+
+  stats(): LaneStats {
+    const all = [...this.members, ...this.leaving];
+    return {
+      max: this.max,
+      connections: all.length,
+      inFlight: all.reduce((sum, { size }) => sum + size, 0),
+      waiting: this.parts.admission.queue.size,
+      sent: this.sentCount,
+      stalls: this.stallCount,
+      rescued: this.rescuedCount,
+      repeated: this.repeatedCount,
+    };
+  }
+
+  /** Takes the trip, unless it is better off on a connection of its own; then it is measured there. */
+  takes(trip: Trip, rescuer: Rescuer): boolean {
+    if (this.max === 0 || !this.parts.keepsBackend()) return false;
+    const nowMs = this.clock.monotonicMs();
+    const fingerprint = this.fingerprints.of(trip.statement.text);
+    if (
+      !this.parts.pool.isServing ||
+      !fingerprint.mayShare(nowMs, this.roundTripMs) ||
+      isLarge(trip)
+    ) {
+      trip.fingerprint = fingerprint;
+      return false;
+    }
+    this.rescuer ??= rescuer;
+    const member = this.pick(trip.needsPrimary);
+    if (member === undefined) this.wait(trip, fingerprint, nowMs);
+    else this.send(trip, fingerprint, member);
+    return true;
+  }
+
+  /** @internal The trip only reads, so it may run elsewhere. */
+  alone(trip: Trip, reason: 'stalled' | 'lost'): void {
+    if (reason === 'stalled') this.rescuedCount++;
+    else this.repeatedCount++;
+    this.rescuer?.alone(trip);
+  }
+
+  /** @internal */
+  moved(member: LaneMember): void {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - member.borrowedAtMs > HOLD_MS) member.isOpen = false;
+    if (!member.isOpen) this.retire(member);
+    if (member.isOpen && member.size < this.cap) {
+      this.parts.admission.next(nowMs)?.granted(member.pooled);
+    }
+    if (member.size === 0 && !member.isCancelling) this.release(member);
+  }
+
+  /** @internal The pool has lent a connection. */
+  joined(pooled: PooledConnection): void {
+    this.recruit = undefined;
+    const nowMs = this.clock.monotonicMs();
+    const member = this.add(pooled, nowMs);
+    for (let left = this.cap; left > 0; left--) {
+      const waiter = this.parts.admission.next(nowMs);
+      if (waiter === undefined) break;
+      waiter.granted(pooled);
+    }
+    if (member.size === 0) this.release(member);
+  }
+
+  /** @internal There will be no connection: unless some are shared already, nobody who waits is served. */
+  lacks(error: DatabaseError): void {
+    this.recruit = undefined;
+    if (this.members.length === 0) this.parts.admission.refuseAll(error);
+  }
+
+  /** @internal Somebody's turn has come. */
+  send(trip: Trip, fingerprint: Fingerprint, member: LaneMember): void {
+    this.sentCount++;
+    member.send(trip, fingerprint);
+    this.watch();
+  }
+
+  /** @internal Somebody waits no more. */
+  left(waiter: LaneWaiter): void {
+    const { admission, pool } = this.parts;
+    admission.queue.remove(waiter);
+    if (admission.queue.size > 0 || this.recruit === undefined) return;
+    pool.abandon(this.recruit);
+    this.recruit = undefined;
+  }
+
+  /** @internal */
+  timeoutError(waitedMs: number): DatabaseError {
+    return this.parts.pool.timeoutError(waitedMs);
+  }
+
+  /** Sends away those who have waited too long. */
+  shed(nowMs: number): void {
+    this.parts.admission.look(nowMs);
+  }
+
+  /** Refuses those who wait; what is under way ends with its connections. */
+  close(error: DatabaseError): void {
+    this.parts.admission.close(error);
+    this.timer?.cancel();
+    this.timer = undefined;
+  }
+
+  /** Reads that one connection may have under way. */
+  private get cap(): number {
+    const { base, perMs, max } = IN_FLIGHT;
+    return Math.min(max, Math.round(base + this.roundTripMs * perMs));
+  }
+
+  /** The first one with little to do, else the one with the least; undefined when all are full. */
+  private pick(needsPrimary: boolean): LaneMember | undefined {
+    let best: LaneMember | undefined;
+    const { cap } = this;
+    for (const member of this.members) {
+      if (needsPrimary && member.pooled.connection.isStandby === true) continue;
+      if (member.size < FILL) return member;
+      if (member.size < cap && (best === undefined || member.size < best.size)) best = member;
+    }
+    if (this.members.length >= this.max) return best;
+    const pooled = this.parts.pool.take();
+    return pooled === undefined ? best : this.add(pooled, this.clock.monotonicMs());
+  }
+
+  private add(pooled: PooledConnection, nowMs: number): LaneMember {
+    const known = pooled.sharer as LaneMember | undefined;
+    const member = known ?? new LaneMember(pooled, this);
+    pooled.sharer = member;
+    member.begin(nowMs);
+    if (this.members.length === 0) this.parts.admission.restart(nowMs);
+    this.members.push(member);
+    return member;
+  }
+
+  /** Takes nothing more. */
+  private retire(member: LaneMember): void {
+    const at = this.members.indexOf(member);
+    if (at < 0) return;
+    this.members.splice(at, 1);
+    this.leaving.add(member);
+    if (this.members.length > 0) return;
+    this.parts.admission.pause();
+    if (this.parts.admission.queue.size > 0) this.enlist();
+  }
+
+  private release(member: LaneMember): void {
+    this.retire(member);
+    // A CancelRequest that ends later asks again.
+    if (this.leaving.delete(member)) this.parts.pool.accept(member.pooled);
+  }
+
+  private wait(trip: Trip, fingerprint: Fingerprint, nowMs: number): void {
+    const { admission, pool } = this.parts;
+    const waiter = new LaneWaiter(this, trip, fingerprint);
+    trip.begin(waiter, nowMs, nowMs + pool.options.acquireTimeoutMs);
+    // When all are full somebody is served soon; a connection is only missing while there is none.
+    if (admission.enter(waiter, 0, nowMs) && this.members.length === 0) this.enlist();
+  }
+
+  private enlist(): void {
+    if (this.recruit !== undefined) return;
+    const recruit = new Recruit(this);
+    this.recruit = recruit;
+    this.parts.pool.wait(recruit);
+  }
+
+  /** Looks for reads that hold others up, for as long as any are under way. */
+  private watch(): void {
+    this.timer ??= this.clock.schedule(this.look, LOOK_MS);
+  }
+
+  private readonly look = (): void => {
+    this.timer = undefined;
+    const nowMs = this.clock.monotonicMs();
+    const limitMs = STALL_MS + this.roundTripMs;
+    for (const member of [...this.members, ...this.leaving]) {
+      if (!member.look(nowMs, limitMs)) continue;
+      this.stallCount++;
+      member.isOpen = false;
+      this.retire(member);
+      member.rescue();
+    }
+    if (this.members.length > 0 || this.leaving.size > 0) this.watch();
+  };
+}
+
+/** The trip only reads: its parameters make it dear for those behind it, if anything does. */
+function isLarge({ statement }: Trip): boolean {
+  let length = 0;
+  for (const value of statement.values ?? NONE) {
+    if (typeof value === 'string') length += value.length;
+    else if (typeof value === 'object' && value !== null) length += sizeOf(value);
+  }
+  return length > MAX_VALUE_LENGTH;
+}
+
+/** Arrays and documents are not measured, for that costs as much as to send them: beyond a few parts they travel alone. */
+function sizeOf(value: object): number {
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (Array.isArray(value)) return value.length > MAX_PARTS ? Number.POSITIVE_INFINITY : 0;
+  return 0;
+}
