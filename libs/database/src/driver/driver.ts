@@ -33,7 +33,11 @@ export interface Connection {
   readonly bytesRead: number;
   /** Called once when the connection is lost or closed. */
   onClosed: ((reason: string) => void) | undefined;
-  execute(statement: Statement, reply: Reply): void;
+  /**
+   * Runs a statement. The texts of `preface` (one command each) go ahead of it in the same round trip; when one of
+   * them fails, neither the rest nor the statement is run, and its failure is the answer.
+   */
+  execute(statement: Statement, reply: Reply, preface?: readonly string[]): void;
   /**
    * Asks the server to cancel what runs. Resolves to true when the server has closed the cancel socket: until then
    * the request may still hit the next statement. False when it was sent and the close was not seen, by `timeoutMs`

@@ -104,7 +104,7 @@ export class PgConnection implements Connection {
     return wireOf(this.client).stream.bytesRead;
   }
 
-  execute(statement: Statement, reply: Reply): void {
+  execute(statement: Statement, reply: Reply, preface: readonly string[] = []): void {
     let values = NO_VALUES;
     if (this.closed) {
       reply.replied(goneError(this.closedBecause), undefined);
@@ -117,14 +117,13 @@ export class PgConnection implements Connection {
       return;
     }
     this.reply = reply;
-    // Typed as in @types/pg: the callback gets undefined instead of an error.
-    const replied = (error: Error | undefined | null, result: unknown): void => {
-      if (error === undefined || error === null) this.settle(undefined, result);
-      else this.failed(this.translate(error));
-    };
-    // @types/pg has an overload for either kind of query, and none for both.
-    const query = toQuery(statement, this.traits.keepsBackend()) as string;
-    this.client.query(query, values, replied);
+    if (preface.length === 0) this.send(statement, values);
+    else {
+      this.client.query(preface.join('; '), (error: Error | null | undefined) => {
+        if (error === undefined || error === null) this.send(statement, values);
+        else this.failed(this.translate(error));
+      });
+    }
   }
 
   async cancel(timeoutMs: number): Promise<boolean> {
@@ -189,6 +188,17 @@ export class PgConnection implements Connection {
   destroy(): void {
     wireOf(this.client).stream.destroy();
     this.lost('the connection was destroyed');
+  }
+
+  private send(statement: Statement, values: unknown[]): void {
+    // Typed as in @types/pg: the callback gets undefined instead of an error.
+    const replied = (error: Error | undefined | null, result: unknown): void => {
+      if (error === undefined || error === null) this.settle(undefined, result);
+      else this.failed(this.translate(error));
+    };
+    // @types/pg has an overload for either kind of query, and none for both.
+    const query = toQuery(statement, this.traits.keepsBackend()) as string;
+    this.client.query(query, values, replied);
   }
 
   /** After a failure midway nobody knows what the protocol waits for: the connection is given up. */
