@@ -52,18 +52,24 @@ export async function begin(desk: TripDesk, scope: Scope, beginning: Beginning):
  * up; else the failure itself, for then nothing was committed.
  */
 export function doubtOf(error: unknown, lease: Lease): unknown {
-  // Of a pool that closes over it, or of a deadline, COMMIT learns as little as of a lost connection.
-  const isUnanswered =
-    error instanceof ConnectionError ||
-    error instanceof QueryTimeoutError ||
-    error instanceof ShutdownError;
-  if (!isUnanswered || error.safeToRetry) return error;
-  lease.drop('its COMMIT was not answered');
+  if (!endsUnanswered(error, lease)) return error;
   return new InDoubtError(
     'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
       'Look for its effect before you run it again.',
     { cause: error },
   );
+}
+
+/** Whether a COMMIT got no answer: it is not cancelled, so that nothing could follow it on its connection. */
+function endsUnanswered(error: unknown, lease: Lease): boolean {
+  // Of a pool that closes over it, or of a deadline, COMMIT learns as little as of a lost connection.
+  const isUnanswered =
+    error instanceof ConnectionError ||
+    error instanceof QueryTimeoutError ||
+    error instanceof ShutdownError;
+  if (!isUnanswered || error.safeToRetry) return false;
+  lease.drop('its COMMIT was not answered');
+  return true;
 }
 
 /**
@@ -84,7 +90,9 @@ export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean):
     ({ command } = await desk.sendOn(lease, { text: 'COMMIT' }, extra));
   } catch (error) {
     if (!lease.hasBegun) throw scope.firstError ?? error;
-    throw isReadOnly ? error : doubtOf(error, lease);
+    const doubt = doubtOf(error, lease);
+    // Whether it took effect makes no difference.
+    throw isReadOnly ? error : doubt;
   }
   if (command === 'COMMIT') return;
   // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
