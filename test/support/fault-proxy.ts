@@ -37,12 +37,16 @@ export interface FaultCounters {
   reset: number;
   bytesToServer: number;
   bytesToClient: number;
+  /** Times that a client had its answer and sent something again. */
+  roundTrips: number;
   bytesSwallowed: number;
 }
 
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** The client has sent something that the server has not answered yet. */
+  asks: boolean;
 }
 
 /** A running proxy on 127.0.0.1. Made by {@link startFaultProxy}; keeps its port while it refuses. */
@@ -54,6 +58,7 @@ export class FaultProxy {
     reset: 0,
     bytesToServer: 0,
     bytesToClient: 0,
+    roundTrips: 0,
     bytesSwallowed: 0,
   };
   private current: FaultMode = 'pass';
@@ -149,7 +154,7 @@ export class FaultProxy {
       return;
     }
     const server = connect(this.target);
-    const link = { client, server };
+    const link = { client, server, asks: false };
     this.links.add(link);
     client.setNoDelay(true);
     server.setNoDelay(true);
@@ -170,6 +175,8 @@ export class FaultProxy {
       else setTimeout(act, waitMs);
     };
     from.on('data', (chunk: Buffer) => {
+      if (toServer && !link.asks) this.counters.roundTrips += 1;
+      link.asks = toServer;
       later(() => {
         if (toServer && this.ambush !== undefined && chunk.includes(this.ambush.text)) {
           this.ambush.strike();

@@ -2,6 +2,7 @@
 import type { Clock } from '../kernel/clock.js';
 import { UsageError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
 import type { LeaseFacts } from '../kernel/event-map.js';
 import type { Connection } from '../driver/driver.js';
 import type { Phase, Pinned, Trip } from '../query/trip.js';
@@ -29,6 +30,12 @@ export class Lease implements Pinned, ConnectionOwner {
   private readonly queue: Trip[] = [];
   private isBusy = false;
   private isOver = false;
+  private isReturned = false;
+  /** Commands that have to go ahead of the next statement, until they have run. */
+  private opening: (() => readonly string[]) | undefined;
+  private isOpening = false;
+  /** Why nothing runs until the transaction is over: it could not be begun. */
+  private refusal: DatabaseError | undefined;
   private resets = false;
   private readonly queued: Phase = {
     due: (trip) =>
@@ -67,8 +74,15 @@ export class Lease implements Pinned, ConnectionOwner {
     return this.pooled.connection.isUsable;
   }
 
+  /** As the borrower has to see it: `open` from {@link begin} on, though the server may not know of it yet. */
   get transactionStatus(): Connection['transactionStatus'] {
-    return this.pooled.connection.transactionStatus;
+    if (this.refusal !== undefined) return 'failed';
+    return this.opening === undefined ? this.pooled.connection.transactionStatus : 'open';
+  }
+
+  /** False when {@link begin} was called and the server has begun nothing: there is nothing to end. */
+  get hasBegun(): boolean {
+    return this.refusal === undefined && (this.opening === undefined || this.isOpening);
   }
 
   /**
@@ -94,8 +108,23 @@ export class Lease implements Pinned, ConnectionOwner {
     };
   }
 
+  /**
+   * Begins a transaction with the next statement: the texts that `opening` gives then go ahead of it, in its round trip.
+   * Without a statement nothing is sent. Call it while nothing runs.
+   */
+  begin(opening: () => readonly string[]): void {
+    this.opening = opening;
+  }
+
+  /** The transaction is over for its borrower, and the server has begun none. */
+  forgetBegin(): void {
+    this.opening = undefined;
+    this.refusal = undefined;
+  }
+
   enter(trip: Trip): void {
-    if (this.isOver) {
+    if (this.refusal !== undefined) trip.settle(this.refusal, undefined);
+    else if (this.isOver) {
       trip.settle(
         new UsageError(
           `A lease of "${this.node}" was used after its release. Keep it inside its callback.`,
@@ -109,9 +138,13 @@ export class Lease implements Pinned, ConnectionOwner {
   }
 
   /** @internal */
-  freed(): void {
+  freed(_connection?: PooledConnection, error?: DatabaseError): void {
     this.isBusy = false;
-    if (this.isOver) this.home.returned(this, this.pooled, this.resets);
+    if (this.isOpening) this.opened(error);
+    const { refusal } = this;
+    if (this.isOver) this.giveBack();
+    // After the one that failed was told: of statements given together its error is the one to be seen.
+    else if (refusal !== undefined) queueMicrotask(() => this.refuseQueued(refusal));
     else {
       const trip = this.queue.shift();
       if (trip !== undefined) this.run(trip);
@@ -119,7 +152,7 @@ export class Lease implements Pinned, ConnectionOwner {
   }
 
   /** Refuses what waits behind the statement under way, with `error`. */
-  refuseQueued(error: UsageError): void {
+  refuseQueued(error: DatabaseError): void {
     for (const trip of this.queue.splice(0)) trip.settle(error, undefined);
   }
 
@@ -135,14 +168,21 @@ export class Lease implements Pinned, ConnectionOwner {
   release(options: { readonly reset?: boolean } = {}): void {
     this.end();
     this.resets = options.reset ?? false;
-    if (!this.isBusy) this.home.returned(this, this.pooled, this.resets);
+    if (!this.isBusy) this.giveBack();
   }
 
-  /** Gives the connection up; no-op after the end of the lease. */
+  /** Gives the connection up, also while it is on its way back; no-op once it is back. */
   drop(reason: string): void {
-    if (this.isOver) return;
-    this.end();
+    if (this.isReturned) return;
+    if (!this.isOver) this.end();
+    this.isReturned = true;
     this.home.dropped(this, this.pooled, reason);
+  }
+
+  private giveBack(): void {
+    if (this.isReturned) return;
+    this.isReturned = true;
+    this.home.returned(this, this.pooled, this.resets);
   }
 
   private end(): void {
@@ -159,6 +199,21 @@ export class Lease implements Pinned, ConnectionOwner {
     trip.leave();
     this.isBusy = true;
     this.runs++;
-    this.pooled.run(trip, this);
+    this.isOpening = this.opening !== undefined;
+    this.pooled.run(trip, this, this.opening?.());
+  }
+
+  /** The statement that was to open the transaction is answered. */
+  private opened(error: DatabaseError | undefined): void {
+    this.isOpening = false;
+    const { isUsable, transactionStatus } = this.pooled.connection;
+    const isOutside = error !== undefined && isUsable && transactionStatus === 'idle';
+    // Nothing was sent, for one of its values could not be: the next statement opens it.
+    if (isOutside && error.safeToRetry) return;
+    this.opening = undefined;
+    if (!isOutside) return;
+    // What follows must not run in autocommit; a server says the same of a transaction that has failed.
+    const message = `The transaction could not be begun: ${error.message}`;
+    this.refusal = new QueryError(message, { sqlState: '25P02', cause: error });
   }
 }

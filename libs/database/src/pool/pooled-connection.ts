@@ -8,8 +8,11 @@ import type { PoolOptions } from './pool.options.js';
 
 /** Who uses the connection now. */
 export interface ConnectionOwner {
-  /** The connection has answered, and nothing of the last statement can reach the next one. */
-  freed(connection: PooledConnection): void;
+  /**
+   * The connection has answered, by `error` where it is given, and nothing of the last statement can reach the next
+   * one.
+   */
+  freed(connection: PooledConnection, error?: DatabaseError): void;
 }
 
 /** Has several trips on the connection at a time. */
@@ -17,6 +20,7 @@ export interface Sharer {
   /** Ends all of them with this error, on the server too. */
   abort(error: DatabaseError): void;
 }
+type Work = NonNullable<Trip['request']['work']>;
 
 /** Longest time for a CancelRequest to be delivered, and then for the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
@@ -56,8 +60,8 @@ export class PooledConnection implements Reply {
         : clock.monotonicMs() + maxLifetimeMs * (1 - Math.random() * 0.1);
   }
 
-  /** Runs the trip; `owner.freed` follows, after the trip is settled or before. */
-  run(trip: Trip, owner: ConnectionOwner): void {
+  /** Runs the trip, behind the commands of `preface`; `owner.freed` follows, after the trip is settled or before. */
+  run(trip: Trip, owner: ConnectionOwner, preface?: readonly string[]): void {
     const nowMs = this.clock.monotonicMs();
     const { timeoutMs } = trip.request;
     trip.isSent = true;
@@ -68,13 +72,9 @@ export class PooledConnection implements Reply {
       timeoutMs === undefined ? this.options.statementTimeoutMs : Number.POSITIVE_INFINITY;
     trip.begin(this.running, nowMs, nowMs + limitMs);
     const { work } = trip.request;
-    if (work === undefined) this.connection.execute(trip.statement, this);
-    else {
-      void work(this.connection as never).then(
-        (result) => this.replied(undefined, result),
-        (error: unknown) => this.replied(error as DatabaseError, undefined),
-      );
-    }
+    if (work === undefined) this.connection.execute(trip.statement, this, preface);
+    else if (preface === undefined) this.work(work);
+    else this.workBehind(preface, work, trip);
   }
 
   /** Runs a statement of the pool's own; false when it failed or took longer than `timeoutMs`. */
@@ -118,9 +118,26 @@ export class PooledConnection implements Reply {
       trip.leave();
       if (error === undefined) trip.fingerprint?.ranAlone(trip.serverMs);
     }
-    if (this.cancelling === undefined) owner?.freed(this);
-    else void this.cancelling.then(() => owner?.freed(this));
+    if (this.cancelling === undefined) owner?.freed(this, error);
+    else void this.cancelling.then(() => owner?.freed(this, error));
     trip?.settle(error, result);
+  }
+
+  private work(work: Work): void {
+    void work(this.connection as never).then(
+      (result) => this.replied(undefined, result),
+      (error: unknown) => this.replied(error as DatabaseError, undefined),
+    );
+  }
+
+  /** Work talks to the server by itself, so that what goes ahead of it takes a round trip of its own. */
+  private workBehind(preface: readonly string[], work: Work, trip: Trip): void {
+    const replied: Reply['replied'] = (error) => {
+      // Stopped meanwhile, nobody waits for the work any more.
+      if (error !== undefined || this.trip !== trip) this.replied(error, undefined);
+      else this.work(work);
+    };
+    this.connection.execute({ text: preface.at(-1) ?? '' }, { replied }, preface.slice(0, -1));
   }
 
   private timedOut(trip: Trip): void {

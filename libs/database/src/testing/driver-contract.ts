@@ -4,6 +4,7 @@ import type { Connection } from '../driver/driver.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { ContractCase } from './contract-case.js';
 import { COPYING, ENDING } from './driver-endings.contract.js';
+import { PREFACES } from './driver-preface.contract.js';
 import { CANCELLING, STATEMENTS } from './driver-statements.contract.js';
 import { failureOf } from './driver-subject.js';
 import type { DriverSubject, OnConnection } from './driver-subject.js';
@@ -32,7 +33,7 @@ export function driverContract(subject: DriverSubject): ContractCase[] {
     },
   });
   return [
-    ...[...STATEMENTS, ...CANCELLING, ...ENDING, ...COPYING].map(onConnection),
+    ...[...STATEMENTS, ...PREFACES, ...CANCELLING, ...ENDING, ...COPYING].map(onConnection),
     {
       name: 'says that nobody listens, and that asking again may help',
       run: () => cannotConnect(subject.connectToNobody()),

@@ -1,6 +1,6 @@
 // What the cases of the driver's contract share: the subject, its statements, and how they are asked.
 import assert from 'node:assert/strict';
-import type { Connection } from '../driver/driver.js';
+import type { Connection, Reply } from '../driver/driver.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { QueryResult, Statement } from '../query/query.js';
 
@@ -26,6 +26,8 @@ export const CONTRACT_SQL = Object.freeze({
   slow: 'SELECT pg_sleep(60)',
   /** Refused with 42601. */
   wrong: 'SELEC',
+  /** Refused with 22023 when it is run: the server can read it. */
+  refused: 'SET LOCAL statement_timeout = -1',
   copyIn: 'COPY pg_temp.contract FROM STDIN',
   /** Two rows: 1 and 2. */
   copyOut: 'COPY (SELECT 1 UNION ALL SELECT 2) TO STDOUT',
@@ -38,17 +40,20 @@ export interface Answer {
 }
 
 /** Executes, and fails when the reply comes twice. */
-export function ask(connection: Connection, statement: Statement | string): Promise<Answer> {
+export function ask(
+  connection: Connection,
+  statement: Statement | string,
+  preface?: readonly string[],
+): Promise<Answer> {
   const parcel = typeof statement === 'string' ? { text: statement } : statement;
   return new Promise((resolve, reject) => {
     let replies = 0;
-    connection.execute(parcel, {
-      replied: (error, result) => {
-        if (++replies > 1) reject(new Error(`${parcel.text} was answered twice`));
-        // A second reply in the same turn would still be seen.
-        setImmediate(() => resolve({ error, result }));
-      },
-    });
+    const replied: Reply['replied'] = (error, result) => {
+      if (++replies > 1) reject(new Error(`${parcel.text} was answered twice`));
+      // A second reply in the same turn would still be seen.
+      setImmediate(() => resolve({ error, result }));
+    };
+    connection.execute(parcel, { replied }, preface);
   });
 }
 

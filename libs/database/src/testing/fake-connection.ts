@@ -98,27 +98,22 @@ export class FakeConnection implements Connection {
     return this.running?.statement.text;
   }
 
-  execute(statement: Statement, reply: Reply): void {
+  /** Each text of `preface` is a statement of its own here, answered by the script in its turn. */
+  execute(statement: Statement, reply: Reply, preface: readonly string[] = []): void {
     const refusal = this.refusalOf(statement);
     if (refusal !== undefined) {
       reply.replied(refusal, undefined);
       return;
     }
-    this.statements.push(statement);
-    const answer = this.parts.script(statement, this) ?? {};
-    const running: Running = {
-      statement,
-      reply,
-      ignoresCancel: answer.ignoresCancel ?? false,
-      timer: undefined,
-    };
-    this.running = running;
-    if (answer.hangs === true) return;
-    const deliver = (): void => {
-      if (this.running === running) this.answer(answer);
-    };
-    if (answer.afterMs === undefined) queueMicrotask(deliver);
-    else running.timer = this.parts.clock.schedule(deliver, answer.afterMs);
+    const [text, ...rest] = preface;
+    if (text === undefined) this.ask(statement, reply);
+    else {
+      const replied: Reply['replied'] = (error) => {
+        if (error === undefined) this.execute(statement, reply, rest);
+        else reply.replied(error, undefined);
+      };
+      this.ask({ text }, { replied });
+    }
   }
 
   /** Answers the statement under way, now. */
@@ -211,6 +206,24 @@ export class FakeConnection implements Connection {
 
   destroy(): void {
     this.lose('the connection was destroyed');
+  }
+
+  private ask(statement: Statement, reply: Reply): void {
+    this.statements.push(statement);
+    const answer = this.parts.script(statement, this) ?? {};
+    const running: Running = {
+      statement,
+      reply,
+      ignoresCancel: answer.ignoresCancel ?? false,
+      timer: undefined,
+    };
+    this.running = running;
+    if (answer.hangs === true) return;
+    const deliver = (): void => {
+      if (this.running === running) this.answer(answer);
+    };
+    if (answer.afterMs === undefined) queueMicrotask(deliver);
+    else running.timer = this.parts.clock.schedule(deliver, answer.afterMs);
   }
 
   private refusalOf(statement: Statement): DatabaseError | undefined {

@@ -24,6 +24,8 @@ const answers: FakeScript = ({ text, values = [] }) => {
       return { hangs: true };
     case CONTRACT_SQL.wrong:
       return { error: new QueryError('syntax error', { sqlState: '42601' }) };
+    case CONTRACT_SQL.refused:
+      return { error: new QueryError('out of range', { sqlState: '22023' }) };
     case CONTRACT_SQL.copyOut:
       return { rows: [{ n: 1 }, { n: 2 }] };
     default:

@@ -5,7 +5,7 @@ import { ConnectionError, QueryAbortedError, QueryTimeoutError } from '../kernel
 import { ReadOnlyError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import { beginText, hasLostRole, isLost, withDeadline } from './boundaries.js';
+import { beginTexts, hasLostRole, isLost, withDeadline } from './boundaries.js';
 import type { Beginning } from './boundaries.js';
 
 describe('BEGIN', () => {
@@ -35,9 +35,10 @@ describe('BEGIN', () => {
       'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SET LOCAL statement_timeout = 1500',
     ],
     [{}, 0.2, 'BEGIN; SET LOCAL statement_timeout = 1'],
+    [{}, -5, 'BEGIN; SET LOCAL statement_timeout = 1'],
     [{}, 1_000.5, 'BEGIN; SET LOCAL statement_timeout = 1001'],
   ])('%j within %d ms', (beginning, timeoutMs, text) => {
-    expect(beginText(beginning, timeoutMs)).toBe(text);
+    expect(beginTexts(beginning, timeoutMs).join('; ')).toBe(text);
   });
 });
 

@@ -22,8 +22,8 @@ export interface Beginning {
   readonly deferrable?: boolean | undefined;
 }
 
-/** BEGIN with its modes and the server's own limit, in one message and so one round trip. */
-export function beginText(beginning: Beginning, timeoutMs: number): string {
+/** BEGIN with its modes, and the server's own limit: what goes ahead of the first statement. */
+export function beginTexts(beginning: Beginning, timeoutMs: number): readonly string[] {
   const modes = [
     beginning.isolation === undefined
       ? ''
@@ -31,7 +31,20 @@ export function beginText(beginning: Beginning, timeoutMs: number): string {
     beginning.readOnly === true ? ' READ ONLY' : '',
     beginning.deferrable === true ? ' DEFERRABLE' : '',
   ];
-  return `BEGIN${modes.join('')}; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`;
+  // 0 would be no limit at all.
+  const limitMs = Math.max(1, Math.ceil(timeoutMs));
+  return [`BEGIN${modes.join('')}`, `SET LOCAL statement_timeout = ${limitMs}`];
+}
+
+/**
+ * Begins: BEGIN goes with the first statement, within what is left by then. Behind statements of a session that nobody
+ * has awaited it goes by itself, for they are no part of the transaction.
+ */
+export async function begin(desk: TripDesk, scope: Scope, beginning: Beginning): Promise<void> {
+  const { lease } = scope;
+  const texts = (): readonly string[] => beginTexts(beginning, scope.leftMs);
+  if (lease.isWorking) await desk.sendOn(lease, { text: texts().join('; ') });
+  else lease.begin(texts);
 }
 
 /**
@@ -39,13 +52,7 @@ export function beginText(beginning: Beginning, timeoutMs: number): string {
  * up; else the failure itself, for then nothing was committed.
  */
 export function doubtOf(error: unknown, lease: Lease): unknown {
-  // Of a pool that closes over it, or of a deadline, COMMIT learns as little as of a lost connection.
-  const isUnanswered =
-    error instanceof ConnectionError ||
-    error instanceof QueryTimeoutError ||
-    error instanceof ShutdownError;
-  if (!isUnanswered || error.safeToRetry) return error;
-  lease.drop('its COMMIT was not answered');
+  if (!endsUnanswered(error, lease)) return error;
   return new InDoubtError(
     'The connection was lost while COMMIT was under way: the transaction may be committed or not. ' +
       'Look for its effect before you run it again.',
@@ -53,33 +60,55 @@ export function doubtOf(error: unknown, lease: Lease): unknown {
   );
 }
 
+/** Whether a COMMIT got no answer: it is not cancelled, so that nothing could follow it on its connection. */
+function endsUnanswered(error: unknown, lease: Lease): boolean {
+  // Of a pool that closes over it, or of a deadline, COMMIT learns as little as of a lost connection.
+  const isUnanswered =
+    error instanceof ConnectionError ||
+    error instanceof QueryTimeoutError ||
+    error instanceof ShutdownError;
+  if (!isUnanswered || error.safeToRetry) return false;
+  lease.drop('its COMMIT was not answered');
+  return true;
+}
+
 /**
- * Commits. A connection that is lost meanwhile leaves the outcome unknown, unless there was nothing to commit.
+ * Commits what was begun. A connection that is lost meanwhile leaves the outcome unknown, unless there was nothing
+ * to commit.
  * @throws InDoubtError then; the first error of the transaction when the server rolled back instead.
  */
 export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
+  const { lease } = scope;
+  if (!lease.hasBegun && lease.transactionStatus !== 'failed') {
+    lease.forgetBegin();
+    return;
+  }
   let command: string;
   try {
     const intent = isReadOnly ? 'read' : 'write';
     const extra = { uncancellable: true, intent } as const;
-    ({ command } = await desk.sendOn(scope.lease, { text: 'COMMIT' }, extra));
+    ({ command } = await desk.sendOn(lease, { text: 'COMMIT' }, extra));
   } catch (error) {
-    throw isReadOnly ? error : doubtOf(error, scope.lease);
+    if (!lease.hasBegun) throw scope.firstError ?? error;
+    const doubt = doubtOf(error, lease);
+    // Whether it took effect makes no difference.
+    throw isReadOnly ? error : doubt;
   }
   if (command === 'COMMIT') return;
   // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
   throw scope.firstError ?? new QueryError('The server rolled the transaction back at COMMIT.');
 }
 
-/** Rolls back; when that fails, the connection is given up and the server does it. */
+/** Rolls back what was begun; when that fails, the connection is given up and the server does it. */
 export async function rollBack(desk: TripDesk, scope: Scope): Promise<void> {
   const { lease } = scope;
   if (lease.isReleased || !lease.isUsable) return;
   try {
-    await desk.sendOn(lease, { text: 'ROLLBACK' });
+    if (lease.hasBegun) await desk.sendOn(lease, { text: 'ROLLBACK' });
   } catch (error) {
-    lease.drop(`its ROLLBACK failed: ${String(error)}`);
+    if (lease.hasBegun) lease.drop(`its ROLLBACK failed: ${String(error)}`);
   }
+  if (!lease.hasBegun) lease.forgetBegin();
 }
 
 /** A write was refused as read-only in a transaction that was not: its server is no primary any more. */

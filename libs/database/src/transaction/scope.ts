@@ -1,8 +1,7 @@
 // A connection that a piece of asynchronous code is bound to: a session, a transaction, a savepoint.
 import type { Clock } from '../kernel/clock.js';
-import { QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import { DatabaseError, QueryTimeoutError, UsageError } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
-import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Phase, Pinned, Trip } from '../query/trip.js';
 
@@ -28,6 +27,11 @@ const GATED =
 const ENDED =
   'A statement ended the transaction (COMMIT or ROLLBACK inside its text). The callback of transaction() ends ' +
   'it: return to commit, throw to roll back.';
+
+/** What a refusal goes back to: the BEGIN that failed may have gone ahead of a savepoint, of which no scope hears. */
+function originOf(error: DatabaseError): DatabaseError {
+  return error.sqlState === '25P02' && error.cause instanceof DatabaseError ? error.cause : error;
+}
 
 /**
  * Statements that are sent from inside a scope run on its connection, in order. While an inner scope
@@ -78,6 +82,11 @@ export class Scope implements Pinned {
 
   get deadlineAtMs(): number {
     return this.parts.deadlineAtMs;
+  }
+
+  /** Time until the deadline, in ms. */
+  get leftMs(): number {
+    return this.deadlineAtMs - this.parts.clock.monotonicMs();
   }
 
   /** True until the end of the callback that owns the scope, or one around it. */
@@ -152,7 +161,7 @@ export class Scope implements Pinned {
         `The transaction had failed before, with: ${this.firstError.message}`,
         { sqlState: '25P02', cause: this.firstError },
       );
-    } else this.firstError ??= error;
+    } else this.firstError ??= originOf(error);
   }
 
   /** Opens an inner scope when no other one is open; waits its turn otherwise. */

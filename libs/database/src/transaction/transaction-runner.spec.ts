@@ -65,11 +65,9 @@ const query = (text: string): Promise<unknown> => {
   if (scope === undefined) throw new Error('outside of any scope');
   return core.desk.sendOn(scope, { text });
 };
-/** What was sent, without the probes; BEGIN without its limit. */
+/** What was sent, without the probes and the limit that goes with BEGIN. */
 const sent = (): string[] =>
-  driver.texts
-    .filter((text) => !text.includes('pg_is_in_recovery'))
-    .map((text) => text.replace(/; SET LOCAL.*/, ''));
+  driver.texts.filter((text) => !/pg_is_in_recovery|^SET LOCAL/.test(text));
 const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
   const seen: Array<EventMap[Name]> = [];
   core.events.on(name, (payload) => seen.push(payload));
@@ -110,12 +108,12 @@ describe('what is sent', () => {
     expect(sent()).toEqual(['BEGIN', 'INSERT', 'ROLLBACK']);
   });
 
-  it('is nothing but BEGIN and ROLLBACK for a callback that throws at once', async () => {
+  it('is nothing at all for a callback that throws at once', async () => {
     const throwing = (): Promise<never> => {
       throw boom;
     };
     expect(await failure(run(throwing))).toBe(boom);
-    expect(sent()).toEqual(['BEGIN', 'ROLLBACK']);
+    expect(sent()).toEqual([]);
   });
 
   it('is no COMMIT that would pass for one after a failed statement', async () => {
@@ -248,7 +246,10 @@ describe('running again', () => {
     let commits = 0;
     script = (text) => (text === 'COMMIT' && ++commits === 1 ? { error } : undefined);
     let runs = 0;
-    const done = run(async () => ++runs);
+    const done = run(async () => {
+      await query('UPDATE');
+      return ++runs;
+    });
     await clock.elapseMs(1_000);
     await expect(done).resolves.toBe(2);
   });
@@ -311,6 +312,7 @@ describe('COMMIT in doubt', () => {
       runs++;
       tx.afterCommit(() => void hooks.push('committed'));
       tx.afterRollback(() => void hooks.push('rolled back'));
+      await query('INSERT');
     });
     const error = (await failure(failing, ms + 10)) as InDoubtError;
     expect(error).toBeInstanceOf(InDoubtError);
@@ -318,7 +320,7 @@ describe('COMMIT in doubt', () => {
     expect(runs).toBe(1);
     expect(hooks).toEqual([]);
     expect(inDoubt).toHaveLength(1);
-    expect(sent()).toEqual(['BEGIN', 'COMMIT']);
+    expect(sent()).toEqual(['BEGIN', 'INSERT', 'COMMIT']);
     expect(stats()).toMatchObject({ total: 0, leased: 0 });
   });
 
@@ -339,24 +341,29 @@ describe('COMMIT in doubt', () => {
   it('is none when there was nothing to commit', async () => {
     let commits = 0;
     script = (text) => (text === 'COMMIT' && ++commits === 1 ? { loses: 'reset' } : undefined);
-    const done = run(async () => 'read', { readOnly: true });
+    const done = run(() => query('SELECT'), { readOnly: true, isolation: 'serializable' });
     await clock.elapseMs(1_000);
-    await expect(done).resolves.toBe('read');
+    await expect(done).resolves.toMatchObject({ command: 'SELECT' });
+    expect(commits).toBe(2);
   });
 
   it('is none when the server refuses to commit', async () => {
     const error = new QueryError('deferred constraint', { sqlState: '23503' });
     script = (text) => (text === 'COMMIT' ? { error } : undefined);
-    expect(await failure(run(async () => 1))).toBe(error);
+    expect(await failure(run(() => query('INSERT')))).toBe(error);
     expect(stats()).toMatchObject({ leased: 0, idle: 1 });
   });
 });
 
 describe('time', () => {
   it('is up for a callback that does not end, and the connection comes back', async () => {
-    const failing = run(() => new Promise(() => undefined), { timeoutMs: 500 });
+    const work = async (): Promise<void> => {
+      await query('INSERT');
+      await new Promise(() => undefined);
+    };
+    const failing = run(work, { timeoutMs: 500 });
     expect(await failure(failing, 510)).toBeInstanceOf(QueryTimeoutError);
-    expect(sent()).toEqual(['BEGIN', 'ROLLBACK']);
+    expect(sent()).toEqual(['BEGIN', 'INSERT', 'ROLLBACK']);
     expect(stats()).toMatchObject({ leased: 0, idle: 1 });
   });
 
@@ -382,19 +389,27 @@ describe('time', () => {
     expect(stats()).toMatchObject({ leased: 0 });
   });
 
-  it('is up before the callback is called, when the caller leaves during BEGIN', async () => {
-    script = (text) => (text.startsWith('BEGIN') ? { afterMs: 50 } : undefined);
+  it('is up while BEGIN is under way: the statement behind it is not sent, and nothing is rolled back', async () => {
+    script = (text) => (text.startsWith('BEGIN') ? { hangs: true } : undefined);
     const controller = new AbortController();
-    let isCalled = false;
     const failing = failure(
-      run(async () => void (isCalled = true), { signal: controller.signal }),
+      run(() => query('INSERT'), { signal: controller.signal }),
       100,
     );
     await clock.elapseMs(10);
     controller.abort();
     expect(await failing).toBeInstanceOf(QueryAbortedError);
+    expect(sent()).toEqual(['BEGIN']);
+    expect(stats()).toMatchObject({ leased: 0, idle: 1 });
+  });
+
+  it('is up before the first statement: nothing is sent, and the callback is not called', async () => {
+    let isCalled = false;
+    const signal = AbortSignal.abort();
+    const failing = run(async () => void (isCalled = true), { signal });
+    expect(await failure(failing)).toBeInstanceOf(QueryAbortedError);
     expect(isCalled).toBe(false);
-    expect(stats()).toMatchObject({ leased: 0 });
+    expect(sent()).toEqual([]);
   });
 
   it('waiting to run again ends with the caller, who is told the last failure', async () => {
@@ -416,6 +431,7 @@ describe('the connection', () => {
     const error = new QueryError('no', { sqlState: 'XX000' });
     script = (text) => (text === 'ROLLBACK' ? { error } : undefined);
     const failing = run(async () => {
+      await query('INSERT');
       throw boom;
     });
     expect(await failure(failing)).toBe(boom);
@@ -432,8 +448,9 @@ describe('the connection', () => {
   it('whose BEGIN fails comes back clean', async () => {
     const error = new QueryError('no', { sqlState: '42501' });
     script = (text) => (text.startsWith('BEGIN') ? { error } : undefined);
-    expect(await failure(run(async () => 1))).toBe(error);
-    expect(stats()).toMatchObject({ leased: 0 });
+    expect(await failure(run(() => query('INSERT')))).toBe(error);
+    expect(sent()).toEqual(['BEGIN']);
+    expect(stats()).toMatchObject({ leased: 0, idle: 1 });
   });
 
   it('is back before the hooks are called', async () => {

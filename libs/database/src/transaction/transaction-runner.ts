@@ -7,10 +7,12 @@ import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
-import { beginText, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
+import { begin, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
+import type { Beginning } from './boundaries.js';
 import { ExactlyOnce } from './exactly-once.js';
 import { callHooks } from './hooks.js';
 import { Places, whereTo } from './places.js';
+import { ReadOnlyEnd } from './read-only-end.js';
 import { Savepoint } from './savepoint.js';
 import type { Scope } from './scope.js';
 import { Session, Transaction } from './transaction.js';
@@ -52,10 +54,12 @@ function requireSamePromise(outer: Scope, { exactlyOnce }: TransactionOptions): 
 export class TransactionRunner {
   private readonly places: Places;
   private readonly exactlyOnce: ExactlyOnce;
+  private readonly readOnlyEnd: ReadOnlyEnd;
 
   constructor(private readonly parts: RunnerParts) {
     this.places = new Places(parts);
     this.exactlyOnce = new ExactlyOnce(parts);
+    this.readOnlyEnd = new ReadOnlyEnd(parts.desk);
   }
 
   /** Runs `work` in a transaction as `options.propagation` says. */
@@ -123,7 +127,7 @@ export class TransactionRunner {
       leave();
     };
     try {
-      await desk.sendOn(scope.lease, { text: beginText({ readOnly: true }, timeoutMs) });
+      await begin(desk, scope, { readOnly: true });
     } catch (error) {
       await close();
       throw error;
@@ -173,7 +177,7 @@ export class TransactionRunner {
     scope.isExactlyOnce = options.exactlyOnce === true;
     begins();
     try {
-      const result = await this.runIn(scope, work, options, timeoutMs);
+      const result = await this.runIn(scope, work, options);
       leave();
       await callHooks(scope.afterCommit, this.parts);
       return result;
@@ -188,21 +192,17 @@ export class TransactionRunner {
     }
   }
 
-  private async runIn<T>(
-    scope: Scope,
-    work: Work<T>,
-    options: TransactionOptions,
-    timeoutMs: number,
-  ): Promise<T> {
+  private async runIn<T>(scope: Scope, work: Work<T>, options: TransactionOptions): Promise<T> {
     const { desk, defaults } = this.parts;
-    const isolation = options.isolation ?? defaults.isolation;
+    const { readOnly, deferrable, isolation = defaults.isolation } = options;
+    const beginning = { isolation, readOnly, deferrable };
     try {
-      await desk.sendOn(scope.lease, { text: beginText({ ...options, isolation }, timeoutMs) });
+      await begin(desk, scope, beginning);
       const result = await this.within(scope, work, options.signal);
       if (scope.doomedBy !== undefined) throw scope.doomedBy as Error;
       scope.requireNoInner();
       scope.end();
-      await this.commit(scope, options);
+      await this.commit(scope, beginning);
       return result;
     } catch (error) {
       scope.end(new UsageError(STRAY, error));
@@ -211,11 +211,13 @@ export class TransactionRunner {
     }
   }
 
-  private async commit(scope: Scope, options: TransactionOptions): Promise<void> {
+  private async commit(scope: Scope, beginning: Beginning): Promise<void> {
     const { lease, node } = scope;
-    const isReadOnly = options.readOnly === true;
+    const isReadOnly = beginning.readOnly === true;
     const { isExactlyOnce } = scope;
-    const proof = isExactlyOnce && !isReadOnly ? await this.exactlyOnce.prove(lease) : undefined;
+    const isProven = isExactlyOnce && !isReadOnly && lease.hasBegun;
+    const proof = isProven ? await this.exactlyOnce.prove(lease) : undefined;
+    if (isReadOnly && lease.hasBegun && (await this.readOnlyEnd.sent(scope, beginning))) return;
     try {
       await commit(this.parts.desk, scope, isReadOnly);
     } catch (error) {
