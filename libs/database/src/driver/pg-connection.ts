@@ -21,7 +21,12 @@ import { prepareParameters } from './parameters.js';
 import type { PreparedValue } from './parameters.js';
 import { sendCancel } from './pg-cancel.js';
 import { isAlive, partsOf, wireOf } from './pg-wire.js';
-import { translateClientError, translateCopyError, translateQueryError } from './sqlstate.js';
+import {
+  staleError,
+  translateClientError,
+  translateCopyError,
+  translateQueryError,
+} from './sqlstate.js';
 import { Conversation } from './wire/conversation.js';
 import type { ReadyStatus } from './wire/conversation.js';
 import type { Exchange } from './wire/exchange.js';
@@ -238,8 +243,9 @@ export class PgConnection implements Connection {
     return isAlive(this.client) ? translateClientError(error) : translateQueryError(error);
   }
 
-  private answered({ question, outcome }: Exchange, error: Error | undefined): void {
-    question.reply.replied(error === undefined ? undefined : this.translate(error), outcome);
+  private answered({ question, outcome, isStale }: Exchange, error: Error | undefined): void {
+    if (error === undefined) question.reply.replied(undefined, outcome);
+    else question.reply.replied(isStale ? staleError(error) : this.translate(error), undefined);
   }
 
   /** A server that ends the session says why before it does. */

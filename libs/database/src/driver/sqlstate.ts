@@ -115,6 +115,16 @@ export function translateClientError(error: unknown): DatabaseError {
   return new QueryError(error instanceof Error ? error.message : String(error), { cause: error });
 }
 
+/**
+ * A transaction has failed because the server could not run a statement that was prepared before: the caller has not asked
+ * for that, and run again it works.
+ */
+export function staleError(error: Error): DatabaseError {
+  if (!isServerError(error)) return translateClientError(error);
+  const message = `${error.message}: a table has changed under a prepared statement. Run the transaction again.`;
+  return withoutStack(() => new SerializationError(message, factsOf(error)));
+}
+
 /** Translates what a COPY failed with: the server, the network, or the caller's own stream. */
 export function translateCopyError(error: unknown): DatabaseError {
   if (isServerError(error)) return translateQueryError(error);

@@ -20,7 +20,7 @@ export interface MemberHome {
   moved(member: LaneMember): void;
 }
 
-/** Time a CancelRequest may take, in ms. */
+/** Time a CancelRequest may take, and then the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
 
 /** One read on a shared connection. */
@@ -67,6 +67,9 @@ export class LaneMember implements Sharer {
   /** The one that the others were rescued from, until it is answered. */
   private culprit: LaneSlot | undefined;
   private cancelling: Promise<void> | undefined;
+  /** The one that was cancelled last, and when. */
+  private cancelled: LaneSlot | undefined;
+  private cancelledAtMs = 0;
 
   constructor(
     readonly pooled: PooledConnection,
@@ -153,7 +156,7 @@ export class LaneMember implements Sharer {
     }
     if (this.isStalled) {
       // Of those behind a stalled one nobody waits, so a request that comes late harms nobody.
-      if (head.trip === undefined && tookMs > 2 * limitMs) this.cancel();
+      if (head.trip === undefined && tookMs > 2 * limitMs) this.stop(head, nowMs);
       return false;
     }
     const isStalled = this.suspect === head;
@@ -189,7 +192,7 @@ export class LaneMember implements Sharer {
       const { trip } = slot;
       if (trip !== undefined) slot.interrupt(trip, error);
     }
-    this.cancel();
+    if (this.head !== undefined) this.stop(this.head, this.home.clock.monotonicMs());
   }
 
   private measure(slot: LaneSlot, nowMs: number, wasAlone: boolean): void {
@@ -203,11 +206,16 @@ export class LaneMember implements Sharer {
     slot.fingerprint.ranShared(Math.max(0, nowMs - began), nowMs);
   }
 
-  private cancel(): void {
-    this.cancelling ??= this.sendCancel().finally(() => {
-      this.cancelling = undefined;
-      this.home.moved(this);
-    });
+  /** Ends what nobody waits for; a server that does not let go in time is dead or unreachable. */
+  private stop(head: LaneSlot, nowMs: number): void {
+    if (this.cancelled !== head) {
+      this.cancelled = head;
+      this.cancelledAtMs = nowMs;
+      this.cancelling ??= this.sendCancel().finally(() => {
+        this.cancelling = undefined;
+        this.home.moved(this);
+      });
+    } else if (nowMs - this.cancelledAtMs > CANCEL_TIMEOUT_MS) this.pooled.connection.destroy();
   }
 
   private async sendCancel(): Promise<void> {

@@ -40,6 +40,8 @@ afterEach(async () => {
   await closing;
   expect(pool.stats()).toMatchObject({ total: 0, idle: 0, leased: 0, waiting: 0, connecting: 0 });
   expect(driver.open).toEqual([]);
+  // Nothing here shares a connection.
+  for (const { mostUnderWay } of driver.connections) expect(mostUnderWay).toBeLessThanOrEqual(1);
   expect(clock.pendingTimers).toBe(0);
 });
 

@@ -45,6 +45,13 @@ export interface FakeConnectionParts {
   readonly cancelMs: number;
 }
 
+/** A statement that follows the one under way. */
+interface Question {
+  readonly statement: Statement;
+  readonly reply: Reply;
+  readonly preface: readonly string[];
+}
+
 /** A statement under way. */
 interface Running {
   readonly statement: Statement;
@@ -70,6 +77,8 @@ export class FakeConnection implements Connection {
   readonly statements: Statement[] = [];
   /** CancelRequests received. */
   cancels = 0;
+  /** Most statements that ever waited for their answer at a time. */
+  mostUnderWay = 0;
   /** What the server says of itself; a test may make it a standby. */
   isStandby: boolean | undefined;
   /** Grows with every answer; a test may let it stand still. */
@@ -77,6 +86,8 @@ export class FakeConnection implements Connection {
   private readonly session = new FakeSession();
   private readonly listeners = new Map<SessionEvent, Set<(message: never) => void>>();
   private running: Running | undefined;
+  /** What follows, in its order. */
+  private readonly behind: Question[] = [];
   private closedBecause: string | undefined;
 
   constructor(private readonly parts: FakeConnectionParts) {}
@@ -105,15 +116,14 @@ export class FakeConnection implements Connection {
       reply.replied(refusal, undefined);
       return;
     }
-    const [text, ...rest] = preface;
-    if (text === undefined) this.ask(statement, reply);
-    else {
-      const replied: Reply['replied'] = (error) => {
-        if (error === undefined) this.execute(statement, reply, rest);
-        else reply.replied(error, undefined);
-      };
-      this.ask({ text }, { replied });
-    }
+    this.behind.push({ statement, reply, preface });
+    this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);
+    this.goOn();
+  }
+
+  /** Statements that wait for their answer. */
+  get underWay(): number {
+    return this.behind.length + (this.running === undefined ? 0 : 1);
   }
 
   /** Answers the statement under way, now. */
@@ -129,6 +139,7 @@ export class FakeConnection implements Connection {
     const [error, result] = this.outcome(running.statement, answer);
     this.running = undefined;
     running.reply.replied(error, result);
+    this.goOn();
   }
 
   /** Ends the session from the other side: the server, or the network. */
@@ -139,6 +150,7 @@ export class FakeConnection implements Connection {
     this.running = undefined;
     running?.timer?.cancel();
     running?.reply.replied(lostError(reason), undefined);
+    for (const { reply } of this.behind.splice(0)) reply.replied(lostError(reason), undefined);
     this.onClosed?.(reason);
     this.tell('end', undefined);
   }
@@ -208,6 +220,25 @@ export class FakeConnection implements Connection {
     this.lose('the connection was destroyed');
   }
 
+  /** Takes the next statement up when none is under way. */
+  private goOn(): void {
+    if (this.running !== undefined || this.closedBecause !== undefined) return;
+    const question = this.behind.shift();
+    if (question !== undefined) this.begin(question);
+  }
+
+  private begin({ statement, reply, preface: [text, ...rest] }: Question): void {
+    if (text === undefined) {
+      this.ask(statement, reply);
+      return;
+    }
+    const replied: Reply['replied'] = (error) => {
+      if (error === undefined) this.begin({ statement, reply, preface: rest });
+      else reply.replied(error, undefined);
+    };
+    this.ask({ text }, { replied });
+  }
+
   private ask(statement: Statement, reply: Reply): void {
     this.statements.push(statement);
     const answer = this.parts.script(statement, this) ?? {};
@@ -230,9 +261,6 @@ export class FakeConnection implements Connection {
     if (this.closedBecause !== undefined) {
       const message = `The connection was lost before the statement was sent: ${this.closedBecause}.`;
       return new ConnectionError(message, { safeToRetry: true, outage: true });
-    }
-    if (this.running !== undefined) {
-      throw new Error(`Two statements at a time on connection ${this.backendPid}`);
     }
     try {
       prepareParameters(statement.values ?? []);

@@ -125,12 +125,15 @@ describe('FakeDriver', () => {
     connection.destroy();
   });
 
-  it('refuses two statements at a time, and submittables at all', async () => {
+  it('answers statements given together in their order, and refuses submittables', async () => {
     const connection = await connect();
-    connection.execute({ text: 'SELECT 1' }, { replied: () => undefined });
-    expect(() => connection.execute({ text: 'SELECT 2' }, { replied: () => undefined })).toThrow(
-      /Two statements at a time/,
-    );
+    const told: string[] = [];
+    for (const text of ['SELECT 1', 'SELECT 2', 'SELECT 3']) {
+      connection.execute({ text }, { replied: () => told.push(text) });
+    }
+    expect((connection as FakeConnection).underWay).toBe(3);
+    await clock.elapseMs(0);
+    expect(told).toEqual(['SELECT 1', 'SELECT 2', 'SELECT 3']);
     await expect(
       connection.submit({ submit: () => undefined, handleError: () => undefined }),
     ).rejects.toThrow(/no protocol/);

@@ -258,6 +258,8 @@ export class Conversation {
     const { prepared, isRepeated } = exchange;
     if (prepared === undefined || !STALE.has((error as { code?: string }).code ?? '')) return false;
     this.cache.forget(prepared);
+    exchange.isStale = !prepared.isNamed;
+    // A transaction has failed by it.
     return !isRepeated && this.status === 'I' && exchange.question.preface.length === 0;
   }
 }

@@ -35,6 +35,8 @@ export class Exchange {
   error: Error | undefined;
   /** True when it was sent once before, and the server had lost its prepared statement. */
   isRepeated = false;
+  /** True when it failed by a statement that was prepared without being asked for. */
+  isStale = false;
   /** Undefined for a text that is parsed this once. */
   prepared: PreparedStatement | undefined;
   /** Formats asked for in this exchange. */
@@ -61,6 +63,7 @@ export class Exchange {
     this.rows = [];
     this.prefaceLeft = this.question.preface.length;
     this.isRepeated = true;
+    this.isStale = false;
   }
 
   /** The answer: undefined for an empty text, several results for several statements. */

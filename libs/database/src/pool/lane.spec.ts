@@ -1,0 +1,426 @@
+// Who shares a connection, who is rescued from behind whom, and that each caller is told once, whatever happens.
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ConnectionTarget } from '../driver/target.js';
+import {
+  ConnectionError,
+  PoolOverloadedError,
+  PoolTimeoutError,
+  QueryAbortedError,
+  QueryTimeoutError,
+  ShutdownError,
+} from '../kernel/errors.js';
+import { QueryError } from '../kernel/query-errors.js';
+import { Events } from '../kernel/events.js';
+import { last } from '../query/stage.js';
+import type { Enter } from '../query/stage.js';
+import type { TripRequest } from '../query/trip.js';
+import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeAnswer, FakeConnection } from '../testing/fake-connection.js';
+import { FakeDriver } from '../testing/fake-driver.js';
+import { TripBench } from '../testing/trip-bench.js';
+import type { BenchedTrip } from '../testing/trip-bench.js';
+import type { LaneStats } from './pool-stats.js';
+import { PoolStage } from './pool.stage.js';
+import { POOL_DEFAULTS } from './pool.options.js';
+import type { PoolOptions } from './pool.options.js';
+import { Pool } from './pool.js';
+
+const FAST = 'select fast';
+const SLOW = 'select slow';
+
+let clock: FakeClock;
+let driver: FakeDriver;
+let pool: Pool;
+let bench: TripBench;
+let enter: Enter;
+let keepsBackend = true;
+let sent: BenchedTrip[] = [];
+
+async function open(options: Partial<PoolOptions> = {}): Promise<void> {
+  const whole = { ...POOL_DEFAULTS, max: 16, min: 16, maxConnecting: 16, ...options };
+  const connect = (): ReturnType<FakeDriver['connect']> =>
+    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
+  const parts = { node: 'primary', options: whole, clock, events: new Events(), connect };
+  pool = new Pool({ ...parts, keepsBackend: () => keepsBackend });
+  enter = last(new PoolStage(pool, clock));
+  pool.start();
+  await clock.elapseMs(0);
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  driver = new FakeDriver(clock);
+  bench = new TripBench(clock);
+  keepsBackend = true;
+  sent = [];
+});
+
+afterEach(async () => {
+  driver.script = () => undefined;
+  const closing = pool.close();
+  await clock.elapseMs(20_000);
+  await closing;
+  // Each was told, and once.
+  expect(sent.filter(({ ends }) => ends.length !== 1)).toEqual([]);
+  expect(pool.stats()).toMatchObject({ total: 0, leased: 0, waiting: 0, lane: { inFlight: 0 } });
+  expect(driver.open).toEqual([]);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+function send(text = FAST, request: Partial<TripRequest> = {}): BenchedTrip {
+  const statement = { text };
+  const benched = bench.send(enter, { repeatable: true, isShareable: true, statement, ...request });
+  sent.push(benched);
+  return benched;
+}
+
+/** Runs a text as often as it takes to be known as fast. */
+async function makeKnown(text = FAST): Promise<void> {
+  for (let run = 0; run < 8; run++) {
+    send(text);
+    await clock.elapseMs(0);
+  }
+  sent = [];
+}
+
+const lane = (): LaneStats => pool.stats().lane;
+const errorOf = ({ ends: [end] }: BenchedTrip): unknown =>
+  end !== undefined && 'error' in end ? end.error : undefined;
+const isAnswered = ({ ends: [end] }: BenchedTrip): boolean => end !== undefined && 'result' in end;
+/** Every statement from now on is answered like this. */
+const answer = (given: FakeAnswer | ((text: string) => FakeAnswer | undefined)): void => {
+  driver.script = ({ text }) => (typeof given === 'function' ? given(text) : given);
+};
+/** Slow statements hang until they are answered; the others are answered at once. */
+const hangSlow = (): void => answer((text) => (text === SLOW ? { hangs: true } : {}));
+const isBusy = ({ underWay }: FakeConnection): boolean => underWay > 0;
+
+describe('who shares', () => {
+  beforeEach(() => open());
+
+  it('nobody before his text has shown to be fast', async () => {
+    for (let run = 0; run < 8; run++) {
+      send();
+      await clock.elapseMs(0);
+    }
+    expect(lane().sent).toBe(0);
+    send();
+    expect(lane()).toMatchObject({ sent: 1, connections: 1, inFlight: 1 });
+  });
+
+  it('nobody whose text is slow on a connection of its own', async () => {
+    answer({ afterMs: 5 });
+    for (let run = 0; run < 20; run++) {
+      send();
+      await clock.elapseMs(5);
+    }
+    expect(lane().sent).toBe(0);
+  });
+
+  it('the best of many runs counts, for the others tell how busy the server is', async () => {
+    let run = 0;
+    answer(() => ({ afterMs: ++run === 6 ? 0.4 : 40 }));
+    for (let at = 0; at < 8; at++) {
+      send();
+      await clock.elapseMs(40);
+    }
+    answer({});
+    send();
+    expect(lane().sent).toBe(1);
+  });
+
+  it('nobody who did not say that he only reads', async () => {
+    await makeKnown();
+    send(FAST, { isShareable: false });
+    expect(lane().inFlight).toBe(0);
+  });
+
+  it('nobody with large parameters', async () => {
+    await makeKnown();
+    const statement = { text: FAST, values: ['x'.repeat(70_000)] };
+    send(FAST, { statement });
+    send(FAST, { statement: { text: FAST, values: [Buffer.alloc(70_000)] } });
+    expect(lane().inFlight).toBe(0);
+    send(FAST, { statement: { text: FAST, values: ['x'.repeat(60_000), 5, null] } });
+    expect(lane().inFlight).toBe(1);
+  });
+
+  it('eight on one connection before the next one is taken, then the emptiest one', async () => {
+    await makeKnown();
+    answer({ hangs: true });
+    for (let count = 0; count < 8; count++) send();
+    expect(lane()).toMatchObject({ connections: 1, inFlight: 8 });
+    send();
+    expect(lane()).toMatchObject({ connections: 2, inFlight: 9 });
+    for (let count = 0; count < 23; count++) send();
+    expect(lane()).toMatchObject({ connections: 4, inFlight: 32 });
+    send();
+    send();
+    const loads = driver.connections.filter(isBusy).map(({ underWay }) => underWay);
+    expect(loads.toSorted()).toEqual([8, 8, 9, 9]);
+    expect(pool.stats().leased).toBe(4);
+  });
+
+  it('no more than a few on each; the others wait and are served in their turn', async () => {
+    await makeKnown();
+    answer({ hangs: true });
+    for (let count = 0; count < 200; count++) send();
+    const { inFlight, waiting } = lane();
+    expect(inFlight + waiting).toBe(200);
+    expect(inFlight).toBeLessThanOrEqual(4 * 24);
+    expect(inFlight).toBeGreaterThanOrEqual(4 * 16);
+    answer({});
+    for (const connection of driver.connections) connection.answer({});
+    await clock.elapseMs(0);
+    expect(sent.every(isAnswered)).toBe(true);
+    expect(lane()).toMatchObject({ inFlight: 0, waiting: 0, connections: 0 });
+  });
+
+  it('a connection goes back to the pool with its last answer', async () => {
+    await makeKnown();
+    send();
+    expect(pool.stats()).toMatchObject({ leased: 1, idle: 15 });
+    await clock.elapseMs(0);
+    expect(pool.stats()).toMatchObject({ leased: 0, idle: 16 });
+  });
+
+  it('a connection goes back after a second, however busy it is', async () => {
+    await makeKnown();
+    answer({ afterMs: 0.2 });
+    const used = new Set<number>();
+    let isOver = false;
+    const caller = (): void => {
+      const { trip } = send();
+      const settle = trip.settle.bind(trip);
+      trip.settle = (error, result) => {
+        settle(error, result);
+        if (!isOver) caller();
+      };
+    };
+    for (let count = 0; count < 6; count++) caller();
+    for (let step = 0; step < 1_200; step++) await clock.elapseMs(1);
+    for (const [at, { mostUnderWay }] of driver.connections.entries()) {
+      if (mostUnderWay > 1) used.add(at);
+    }
+    expect(used.size).toBeGreaterThan(1);
+    isOver = true;
+    await clock.elapseMs(10);
+    expect(lane().connections).toBe(0);
+  });
+});
+
+describe('the lane is off', () => {
+  it.each<[string, Partial<PoolOptions>]>([
+    ['by option', { lane: false }],
+    ['by the number of connections', { lane: 0 }],
+    ['for a pool of three', { max: 3, min: 3 }],
+  ])('%s', async (_, options) => {
+    await open(options);
+    await makeKnown();
+    send();
+    expect(lane()).toMatchObject({ max: 0, inFlight: 0 });
+    expect(pool.stats().leased).toBe(1);
+  });
+
+  it('behind a pooler that shares backends', async () => {
+    keepsBackend = false;
+    await open();
+    await makeKnown();
+    send();
+    expect(lane().inFlight).toBe(0);
+  });
+
+  it('while the pool is suspended: who comes then waits for the end of it', async () => {
+    await open();
+    await makeKnown();
+    const suspended = pool.control.suspend(1_000);
+    await clock.elapseMs(0);
+    await suspended;
+    const one = send();
+    await clock.elapseMs(10);
+    expect(one.ends).toEqual([]);
+    pool.control.resume();
+    await clock.elapseMs(10);
+    expect(isAnswered(one)).toBe(true);
+  });
+});
+
+describe('behind a read that takes long', () => {
+  beforeEach(async () => {
+    await open();
+    await makeKnown();
+    await makeKnown(SLOW);
+    hangSlow();
+  });
+
+  it('others are sent again elsewhere, and answered once', async () => {
+    const slow = send(SLOW);
+    const others = Array.from({ length: 7 }, () => send());
+    await clock.elapseMs(2);
+    expect(others.some(isAnswered)).toBe(false);
+    await clock.elapseMs(8);
+    expect(others.every(isAnswered)).toBe(true);
+    expect(slow.ends).toEqual([]);
+    expect(lane()).toMatchObject({ stalls: 1, rescued: 7 });
+    driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
+    await clock.elapseMs(10);
+    expect(isAnswered(slow)).toBe(true);
+    expect(lane()).toMatchObject({ connections: 0, inFlight: 0 });
+    expect(pool.stats()).toMatchObject({ leased: 0, total: 16 });
+  });
+
+  it('nobody new comes, and its text shares nothing meanwhile', async () => {
+    send(SLOW);
+    send();
+    await clock.elapseMs(10);
+    send();
+    await clock.elapseMs(1);
+    expect(sent.at(-1)?.ends).toHaveLength(1);
+    const before = lane().sent;
+    send(SLOW);
+    expect(lane().sent).toBe(before);
+    for (const connection of driver.connections) connection.answer({});
+  });
+
+  it('its text leaves the lane for a while when that happens twice', async () => {
+    for (let time = 0; time < 2; time++) {
+      send(SLOW);
+      send();
+      await clock.elapseMs(150);
+      driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
+      await clock.elapseMs(1);
+    }
+    answer({});
+    const before = lane().sent;
+    for (let run = 0; run < 20; run++) {
+      send(SLOW);
+      await clock.elapseMs(0);
+    }
+    expect(lane().sent).toBe(before);
+    await clock.elapseMs(1_100);
+    send(SLOW);
+    // A connection that rested is asked first whether it lives.
+    await clock.elapseMs(1);
+    expect(lane().sent).toBe(before + 1);
+  });
+
+  it('nobody is rescued because the process stood still: the answers were there', async () => {
+    answer({ afterMs: 1 });
+    send();
+    send();
+    clock.blockMs(200);
+    await clock.elapseMs(2);
+    expect(lane()).toMatchObject({ stalls: 0, rescued: 0 });
+  });
+
+  it('it is cancelled only when nobody waits for anything on its connection any more', async () => {
+    const slow = send(SLOW, { timeoutMs: 30 });
+    const other = send();
+    await clock.elapseMs(20);
+    expect(isAnswered(other)).toBe(true);
+    const connection = driver.connections.find(({ runningText }) => runningText === SLOW);
+    expect(connection?.cancels).toBe(0);
+    await clock.elapseMs(40);
+    expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
+    expect(connection?.cancels).toBe(1);
+    expect(pool.stats()).toMatchObject({ leased: 0, total: 16 });
+  });
+
+  it('a caller may go away before and after he was rescued', async () => {
+    const one = send(SLOW);
+    const two = send();
+    two.trip.interrupt(new QueryAbortedError('enough'));
+    await clock.elapseMs(10);
+    one.trip.interrupt(new QueryAbortedError('enough'));
+    await clock.elapseMs(50);
+    expect(errorOf(one)).toBeInstanceOf(QueryAbortedError);
+    expect(errorOf(two)).toBeInstanceOf(QueryAbortedError);
+    expect(pool.stats()).toMatchObject({ leased: 0, total: 16 });
+  });
+
+  it('a server that does not let go loses the connection, not the callers', async () => {
+    answer((text) => (text === SLOW ? { hangs: true, ignoresCancel: true } : {}));
+    driver.connections.forEach((connection) => expect(connection.cancels).toBe(0));
+    const slow = send(SLOW, { timeoutMs: 10 });
+    const other = send();
+    await clock.elapseMs(5_000);
+    expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
+    expect(isAnswered(other)).toBe(true);
+    expect(pool.stats().leased).toBe(0);
+  });
+});
+
+describe('errors and losses', () => {
+  beforeEach(async () => {
+    await open();
+    await makeKnown();
+  });
+
+  it('an error is that of its own statement', async () => {
+    let count = 0;
+    answer(() => (++count === 3 ? { error: new QueryError('division by zero') } : {}));
+    const trips = Array.from({ length: 6 }, () => send());
+    await clock.elapseMs(0);
+    expect(trips.map(errorOf).filter((error) => error instanceof QueryError)).toHaveLength(1);
+    expect(trips.filter(isAnswered)).toHaveLength(5);
+  });
+
+  it('a connection that dies under a hundred reads fails none of them', async () => {
+    answer({ hangs: true });
+    for (let count = 0; count < 100; count++) send();
+    const dead = driver.connections.filter(isBusy);
+    answer({});
+    for (const connection of dead) connection.lose('killed');
+    await clock.elapseMs(10);
+    expect(sent.every(isAnswered)).toBe(true);
+    expect(lane().repeated).toBeGreaterThanOrEqual(64);
+  });
+
+  it('with no server left each gets the failure to connect', async () => {
+    answer({ hangs: true });
+    for (let count = 0; count < 20; count++) send();
+    driver.connectScript = () => ({
+      error: new ConnectionError('refused', { safeToRetry: true, outage: true }),
+    });
+    for (const connection of driver.connections) connection.lose('power failure');
+    await clock.elapseMs(100);
+    expect(sent.every((trip) => errorOf(trip) instanceof ConnectionError)).toBe(true);
+  });
+
+  it('those who wait are bounded in number and time', async () => {
+    await pool.close();
+    await open({ maxWaiting: 10, acquireTimeoutMs: 50 });
+    await makeKnown();
+    answer({ hangs: true });
+    for (let count = 0; count < 150; count++) send(FAST, { timeoutMs: 10_000 });
+    const refused = sent.map(errorOf).filter((error) => error instanceof PoolOverloadedError);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(lane().waiting).toBe(10);
+    await clock.elapseMs(60);
+    expect(sent.map(errorOf).some((error) => error instanceof PoolTimeoutError)).toBe(true);
+    expect(lane().waiting).toBe(0);
+  });
+
+  it('when the pool closes, those who wait are refused and those under way are ended', async () => {
+    answer({ hangs: true });
+    for (let count = 0; count < 150; count++) send(FAST, { timeoutMs: 60_000 });
+    const closing = pool.close();
+    await clock.elapseMs(20_000);
+    await closing;
+    expect(sent.every((trip) => errorOf(trip) instanceof ShutdownError)).toBe(true);
+  });
+});
+
+describe('beside borrowers', () => {
+  it('a lane without a connection waits in the queue of the pool, and serves all with one', async () => {
+    await open({ max: 4, min: 4 });
+    await makeKnown();
+    const held = Array.from({ length: 4 }, () => pool.take());
+    const trips = Array.from({ length: 10 }, () => send());
+    expect(lane()).toMatchObject({ waiting: 10, connections: 0 });
+    expect(pool.stats().waiting).toBe(1);
+    for (const pooled of held) if (pooled !== undefined) pool.give(pooled);
+    await clock.elapseMs(0);
+    expect(trips.every(isAnswered)).toBe(true);
+  });
+});
