@@ -130,6 +130,8 @@ export class Conversation {
       this.writer.query(text);
       return;
     }
+    // Closing what the server does not have is no error.
+    for (const closed of this.cache.takeClosing()) this.writer.closeStatement(closed);
     for (const command of preface) {
       const known = keeps ? this.cache.find(command) : undefined;
       this.writeParse(exchange, known, command);
@@ -165,9 +167,6 @@ export class Conversation {
     else if (!prepared.isSent) {
       prepared.isSent = true;
       (exchange.parsing ??= []).push(prepared);
-      for (let old = this.cache.evict(); old !== undefined; old = this.cache.evict()) {
-        if (old.isSent) this.writer.closeStatement(old.name);
-      }
       this.writer.parse(prepared.name, text);
     }
   }

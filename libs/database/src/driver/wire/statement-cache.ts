@@ -52,6 +52,7 @@ const MAX_TEXT_LENGTH = 16_384;
 /** What is planned, or runs often. Other commands gain nothing. */
 const WORTHWHILE =
   /^\s*(?:select|insert|update|delete|with|values|merge|table|begin|commit|rollback|set local)\b/i;
+const NONE: readonly string[] = Object.freeze([]);
 /** More than one statement, perhaps: a semicolon with something behind it. */
 const SEVERAL = /;\s*\S/;
 
@@ -60,6 +61,7 @@ export class StatementCache {
   private readonly byText = new Map<string, PreparedStatement>();
   private readonly byName = new Map<string, PreparedStatement>();
   private readonly seen = new Set<string>();
+  private readonly closing: string[] = [];
   private count = 0;
   private uses = 0;
 
@@ -98,27 +100,34 @@ export class StatementCache {
     );
   }
 
-  /** The server does not have it, or not as it should be. Its text gets another name, its caller's stays. */
+  /** The server does not have it, or not as it should be: what it may have is closed, and the text begins anew. */
   forget(statement: PreparedStatement): void {
     if (statement.isNamed) this.byName.delete(statement.name);
     else if (this.byText.get(statement.text) === statement) this.byText.delete(statement.text);
+    this.closing.push(statement.name);
   }
 
   /** The session has forgotten everything (DEALLOCATE ALL, DISCARD ALL). */
   clear(): void {
     this.byText.clear();
     this.byName.clear();
+    this.closing.length = 0;
   }
 
-  /** Takes out what is too much: to be closed on the server. */
-  evict(): PreparedStatement | undefined {
-    if (this.byText.size <= this.size) return undefined;
+  /** Names that are to be closed on the server: of what was forgotten, and of what is too much. */
+  takeClosing(): readonly string[] {
+    while (this.byText.size > this.size) this.evict();
+    return this.closing.length === 0 ? NONE : this.closing.splice(0);
+  }
+
+  private evict(): void {
     let oldest: PreparedStatement | undefined;
     for (const statement of this.byText.values()) {
       if (oldest === undefined || statement.usedAt < oldest.usedAt) oldest = statement;
     }
-    if (oldest !== undefined) this.byText.delete(oldest.text);
-    return oldest;
+    if (oldest === undefined) return;
+    this.byText.delete(oldest.text);
+    if (oldest.isSent) this.closing.push(oldest.name);
   }
 
   private isWorthIt(text: string): boolean {
