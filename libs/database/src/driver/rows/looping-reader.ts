@@ -1,0 +1,61 @@
+// Rows read column by column, for a process that may not compile code at run time.
+import { endOfRow, expectEnd, lengthOfValue, wrongLength } from './broken-row.js';
+import { latin1, utf8 } from './column.js';
+import type { Decode } from './column.js';
+import type { Cell } from './plan.js';
+
+function decoderOf({ kind, parse, decode, length }: Cell): Decode {
+  switch (kind) {
+    case 'string':
+      return utf8;
+    case 'ascii':
+      return latin1;
+    case 'parse':
+      return (buffer, from, to) => parse(utf8(buffer, from, to));
+    case 'bytes':
+      return (buffer, from, to) =>
+        (parse as (value: unknown) => unknown)(Buffer.from(utf8(buffer, from, to)));
+    case 'text':
+      return (buffer, from, to) => decode?.(buffer, from, to) ?? parse(utf8(buffer, from, to));
+    case 'binary':
+      return (buffer, from, to) => {
+        if (length !== undefined && to - from !== length) wrongLength(to - from, length);
+        return decode?.(buffer, from, to);
+      };
+  }
+}
+
+/** An object with all columns in the order that `pg` gives them; the spread makes `__proto__` a column like any other. */
+function emptyRow(cells: readonly Cell[]): Record<string, unknown> {
+  const row = Object.create(null) as Record<string, unknown>;
+  for (const { name } of cells) row[name] = null;
+  return row;
+}
+
+/** A reader without compiled code: a third of the speed of a compiled one. */
+export function loopingReader(
+  cells: readonly Cell[],
+  rowMode: 'object' | 'array',
+): (buffer: Buffer, at: number) => unknown {
+  const isArray = rowMode === 'array';
+  const decoders = cells.map(decoderOf);
+  const keys: readonly (string | number)[] = cells.map(({ name }, i) => (isArray ? i : name));
+  const empty = emptyRow(cells);
+  return (buffer, at) => {
+    const end = endOfRow(buffer, at, decoders.length);
+    const row = (isArray ? new Array(decoders.length) : { ...empty }) as Record<
+      PropertyKey,
+      unknown
+    >;
+    let offset = at + 2;
+    for (let i = 0; i < decoders.length; i++) {
+      const length = lengthOfValue(buffer, offset, end);
+      const from = offset + 4;
+      offset = from + Math.max(length, 0);
+      row[keys[i] as string | number] =
+        length === -1 ? null : (decoders[i] as Decode)(buffer, from, offset);
+    }
+    expectEnd(offset, end);
+    return row;
+  };
+}
