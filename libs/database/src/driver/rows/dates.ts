@@ -67,6 +67,8 @@ function offsetSeconds(buffer: Buffer, at: number, to: number): number | undefin
   if (length !== 3 && length !== 6 && length !== 9) return undefined;
   const sign = byteAt(buffer, at);
   if (sign !== PLUS && sign !== DASH) return undefined;
+  // Of the same length, for one: `+00 BC`.
+  if (length > 3 && byteAt(buffer, at + 3) !== COLON) return undefined;
   let seconds = twoDigits(buffer, at + 1) * 3600;
   if (length > 3) seconds += twoDigits(buffer, at + 4) * 60;
   if (length > 6) seconds += twoDigits(buffer, at + 7);

@@ -109,7 +109,7 @@ describe.each(makers)('the %s reader', (_name, make) => {
 
   it('takes any name for a name', () => {
     const columns = HOSTILE.map((name) => column(name));
-    const values = HOSTILE.map((name, i) => (i % 5 === 4 ? null : `value of ${i}`));
+    const values = HOSTILE.map((_, i) => (i % 5 === 4 ? null : `value of ${i}`));
     expectSame(read(columns, values, 'object'), pgRow(columns, values, 'object'));
     for (const name of HOSTILE) {
       const row = read([column(name)], ['x'], 'object');
@@ -196,7 +196,13 @@ describe.each(makers)('the %s reader', (_name, make) => {
     [1114, ['Fri Mar 15 10:00:00 2024', '15.03.2024 10:00:00', '03/15/2024 10:00:00']],
     [
       1184,
-      ['2024-01-01 00:00:00+00', '1900-01-01 00:00:00.001-03:30', '1880-01-01 00:19:32+00:19:32'],
+      [
+        '2024-01-01 00:00:00+00',
+        '0044-03-15 12:00:00+00 BC',
+        '4713-06-01 00:00:00+00 BC',
+        '1900-01-01 00:00:00.001-03:30',
+        '1880-01-01 00:19:32+00:19:32',
+      ],
     ],
     [1184, ['1969-12-31 23:59:59.9999+00', '0044-03-15 12:00:00+00 BC', 'infinity', '-infinity']],
     [1184, ['15.03.2024 10:00:00 CET', 'Fri Mar 15 10:00:00 2024 CET', '0033-01-01 00:00:00+01']],
