@@ -1,10 +1,9 @@
-// Dates and times, from either form, exactly as `pg` understands the text form.
+// Dates and times, exactly as `pg` understands the text form.
 import { byteAt, int32At } from './column.js';
 
 const DAY_MS = 86_400_000;
 /** 2000-01-01, where PostgreSQL counts from. */
 const EPOCH_MS = 946_684_800_000;
-const EPOCH_DAY = EPOCH_MS / DAY_MS;
 const TWO_TO_32 = 4_294_967_296;
 
 const DASH = 45;
@@ -134,53 +133,7 @@ function unixMsAt(buffer: Buffer, at: number): number {
   return thousands * TWO_TO_32 + Math.floor(rest / 1000) + EPOCH_MS;
 }
 
-/**
- * Midnight or a time of day in the zone of this process, made as `pg` makes it: the years 0 to 99 by way of the
- * years 1900 to 1999, so that 0001-02-29 BC is the first of March.
- */
-function localDate(day: number, msOfDay: number): Date {
-  const shifted = day + 719_468;
-  const era = Math.floor(shifted / 146_097);
-  const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra -
-      Math.floor(dayOfEra / 1460) +
-      Math.floor(dayOfEra / 36_524) -
-      Math.floor(dayOfEra / 146_096)) /
-      365,
-  );
-  const dayOfYear =
-    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const month = Math.floor((5 * dayOfYear + 2) / 153);
-  const dayOfMonth = dayOfYear - Math.floor((153 * month + 2) / 5) + 1;
-  const year = yearOfEra + era * 400 + (month < 10 ? 0 : 1);
-  const hour = Math.floor(msOfDay / 3_600_000);
-  const minute = Math.floor(msOfDay / 60_000) % 60;
-  const second = Math.floor(msOfDay / 1000) % 60;
-  const monthIndex = month < 10 ? month + 2 : month - 10;
-  const date = new Date(year, monthIndex, dayOfMonth, hour, minute, second, msOfDay % 1000);
-  if (year >= 0 && year < 100) date.setFullYear(year);
-  return date;
-}
-
-/** `timestamptz` in binary. */
+/** `timestamptz` in binary: the instant itself, in whatever zone and style the session would write it. */
 export function binaryTimestamptz(buffer: Buffer, from: number): Date | number {
   return infinityAt(buffer, from) ?? new Date(unixMsAt(buffer, from));
-}
-
-/** `timestamp` in binary. */
-export function binaryTimestamp(buffer: Buffer, from: number): Date | number {
-  const infinity = infinityAt(buffer, from);
-  if (infinity !== undefined) return infinity;
-  const ms = unixMsAt(buffer, from);
-  const day = Math.floor(ms / DAY_MS);
-  return localDate(day, ms - day * DAY_MS);
-}
-
-/** `date` in binary. */
-export function binaryDate(buffer: Buffer, from: number): Date | number {
-  const day = int32At(buffer, from);
-  if (day === 0x7fff_ffff) return Infinity;
-  if (day === -0x8000_0000) return -Infinity;
-  return localDate(day + EPOCH_DAY, 0);
 }

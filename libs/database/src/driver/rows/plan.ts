@@ -54,8 +54,10 @@ export function planCells(
 
 /**
  * Format to ask for by column, 1 where the binary form is decoded faster to exactly the value that `pg` gives for
- * the text form; undefined when all are text. Holds for a session whose `DateStyle` (which the server reports)
- * begins with ISO: under any other `pg` reads null from the text of a date.
+ * the text form; undefined when all are text. Where `pg` is not right about a timestamptz the binary form is:
+ * - under a `DateStyle` that does not begin with ISO (the server reports it) `pg` reads null;
+ * - the leap day of 1 BC is a day late, and within the session's offset of the year 275760, where Date ends, `pg`
+ *   has an invalid one.
  */
 export function chooseFormats(
   columns: readonly Column[],

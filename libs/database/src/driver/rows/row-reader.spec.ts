@@ -16,6 +16,8 @@ type Mode = 'object' | 'array';
 
 const INT4 = 23;
 const TEXT = 25;
+const BYTEA = 17;
+const TIMESTAMPTZ = 1184;
 
 function column(name: string, dataTypeID = TEXT, format = 'text'): Column {
   return {
@@ -250,10 +252,10 @@ describe.each(makers)('the %s reader', (_name, make) => {
       getTypeParser: (oid, format) =>
         oid === 20 ? BigInt : (pg.types as TypeParsers).getTypeParser(oid, format),
     };
-    const columns = [column('a', 20), column('b', INT4)];
+    const columns = [column('a', 20), column('b', BYTEA)];
     expect(chooseFormats(columns, types)).toEqual([0, 1]);
-    const values = ['7', Buffer.from([0, 0, 1, 0])];
-    expect(read(columns, values, 'object', types, [0, 1])).toEqual({ a: 7n, b: 256 });
+    const bytes = Buffer.from([0, 255]);
+    expect(read(columns, ['7', bytes], 'object', types, [0, 1])).toEqual({ a: 7n, b: bytes });
   });
 
   it('lets the error of a parser through, and reads on', () => {
@@ -278,11 +280,11 @@ describe.each(makers)('the %s reader', (_name, make) => {
   });
 
   it('refuses a message that is not such a row, and reads nothing outside of it', () => {
-    const columns = [column('a'), column('b', INT4)];
+    const columns = [column('a'), column('b', TIMESTAMPTZ)];
     const reader = make(columns, [0, 1], 'object', undefined);
-    const whole = dataRow(['text', Buffer.from([0, 0, 0, 1])]);
+    const whole = dataRow(['text', Buffer.alloc(8)]);
     const { at } = whole;
-    expect(reader(whole.buffer, at)).toEqual({ a: 'text', b: 1 });
+    expect(reader(whole.buffer, at)).toEqual({ a: 'text', b: new Date('2000-01-01T00:00:00Z') });
     const changed = (change: (buffer: Buffer) => Buffer | undefined): (() => unknown) => {
       const copy = Buffer.from(whole.buffer);
       const buffer = change(copy) ?? copy;
@@ -290,22 +292,22 @@ describe.each(makers)('the %s reader', (_name, make) => {
     };
     const int32 = (offset: number, value: number): (() => unknown) =>
       changed((buffer) => void buffer.writeInt32BE(value, offset));
-    for (const length of [0, -1, 5, 21, 23, 1000, 0x7fff_ffff, -0x8000_0000]) {
+    for (const length of [0, -1, 5, 25, 27, 1000, 0x7fff_ffff, -0x8000_0000]) {
       expect(int32(at - 4, length)).toThrow(BrokenRowError);
     }
     for (const count of [0, 1, 3, 0xffff]) {
       expect(changed((buffer) => void buffer.writeUInt16BE(count, at))).toThrow(BrokenRowError);
     }
-    for (const length of [3, 5, 12, 13, 1000, -2, 0x7fff_ffff, -0x8000_0000]) {
+    for (const length of [3, 5, 7, 9, 13, 1000, -2, 0x7fff_ffff, -0x8000_0000]) {
       expect(int32(at + 2, length)).toThrow(BrokenRowError);
       expect(int32(at + 10, length)).toThrow(BrokenRowError);
     }
-    for (let end = 0; end < at + 18; end++) {
+    for (let end = 0; end < at + 22; end++) {
       expect(changed((buffer) => buffer.subarray(0, end))).toThrow(BrokenRowError);
     }
     expect(() => reader(whole.buffer, 2)).toThrow(BrokenRowError);
     const short = dataRow(['x', Buffer.from([1, 2])]);
-    expect(() => reader(short.buffer, short.at)).toThrow('a value of 2 bytes as a type of 4');
+    expect(() => reader(short.buffer, short.at)).toThrow('a value of 2 bytes as a type of 8');
   });
 
   it('refuses a binary form that nobody here reads', () => {
@@ -316,22 +318,26 @@ describe.each(makers)('the %s reader', (_name, make) => {
 });
 
 describe('parsers that the application sets', () => {
-  const parserOfInt4 = (pg.types as TypeParsers).getTypeParser(INT4);
-  afterEach(() => pg.types.setTypeParser(INT4, parserOfInt4));
+  const own = [INT4, TIMESTAMPTZ].map(
+    (oid) => [oid, (pg.types as TypeParsers).getTypeParser(oid)] as const,
+  );
+  const restore = (): void => own.forEach(([oid, parse]) => pg.types.setTypeParser(oid, parse));
+  afterEach(restore);
 
   it('take the place of the fast ones, in both forms, and are noticed', () => {
-    const columns = [column('a', INT4), column('b', 16)];
+    const columns = [column('a', INT4), column('b', TIMESTAMPTZ), column('c', BYTEA)];
     const isCurrent = watchParsers(columns, undefined);
-    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([true, [1, 1]]);
-    pg.types.setTypeParser(INT4, (value: string) => `<${value}>`);
-    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([false, [0, 1]]);
-    const { buffer, at } = dataRow(['7', 't']);
-    expect(newRowReader(columns, undefined, 'object', undefined)(buffer, at)).toEqual({
-      a: '<7>',
-      b: true,
-    });
-    pg.types.setTypeParser(INT4, parserOfInt4);
-    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([true, [1, 1]]);
+    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([true, [0, 1, 1]]);
+    for (const [oid] of own) pg.types.setTypeParser(oid, (value: string) => `<${value}>`);
+    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([false, [0, 0, 1]]);
+    const { buffer, at } = dataRow(['7', '2024-01-01 00:00:00+00', Buffer.from([1])]);
+    expect(newRowReader(columns, [0, 0, 1], 'array', undefined)(buffer, at)).toEqual([
+      '<7>',
+      '<2024-01-01 00:00:00+00>',
+      Buffer.from([1]),
+    ]);
+    restore();
+    expect([isCurrent(), chooseFormats(columns, undefined)]).toEqual([true, [0, 1, 1]]);
   });
 
   it('are noticed for another type too', () => {
@@ -342,15 +348,18 @@ describe('parsers that the application sets', () => {
 });
 
 it("knows pg's own parsers, so that its types are read fast", () => {
-  const oids = [16, 17, 21, INT4, 26, 1082, 1114, 1184];
-  expect(
-    chooseFormats(
-      oids.map((oid) => column('c', oid)),
-      undefined,
-    ),
-  ).toEqual(oids.map(() => 1));
-  const kinds = planCells([column('a'), column('b', 1700), column('c', 701)], undefined, undefined);
-  expect(kinds.map(({ kind }) => kind)).toEqual(['string', 'ascii', 'text']);
+  expect(chooseFormats([column('a', BYTEA), column('b', TIMESTAMPTZ)], undefined)).toEqual([1, 1]);
+  expect(chooseFormats([column('a'), column('b', INT4)], undefined)).toBeUndefined();
+  const oids = [16, 21, INT4, 26, 700, 701, 1082, 1114, TIMESTAMPTZ, 20, 1700, 2950, TEXT];
+  const cells = planCells(
+    oids.map((oid) => column('c', oid)),
+    undefined,
+    undefined,
+  );
+  expect(cells.map(({ kind }) => kind)).toEqual([
+    ...Array.from({ length: 9 }, () => 'text'),
+    ...['ascii', 'ascii', 'ascii', 'string'],
+  ]);
 });
 
 it('a process that may not compile code reads the same rows', () => {
