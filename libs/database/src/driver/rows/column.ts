@@ -36,7 +36,7 @@ export function byteAt(buffer: Buffer, at: number): number {
   return buffer[at] as number;
 }
 
-/** The int32 at an offset: a third of the time of `readInt32BE`, which checks what the reader has checked. */
+/** The int32 at an offset, without the checks of `readInt32BE`: the reader has made them. */
 export function int32At(buffer: Buffer, at: number): number {
   return (
     (byteAt(buffer, at) << 24) |

@@ -34,7 +34,7 @@ function emptyRow(cells: readonly Cell[]): Row {
   return { ...row };
 }
 
-/** A reader without compiled code: a third of the speed of a compiled one. */
+/** A reader without compiled code: two thirds of the speed of a compiled one, and still twice that of `pg`. */
 export function loopingReader(
   cells: readonly Cell[],
   rowMode: 'object' | 'array',

@@ -27,7 +27,7 @@ export function isOwnParser(column: Column, parse: Parse): boolean {
 
 /**
  * Tells, at each call, whether the parsers in force for the columns are still those of this moment. A reader of
- * rows and its formats are made for them: ask before each execution, 5 ns a column, and choose and make anew when
+ * rows and its formats are made for them: ask before each execution, and choose and make anew when
  * it says no. Rows that are already asked for are read by the parsers of when they were.
  */
 export function watchParsers(
