@@ -84,6 +84,8 @@ export class PgConnection implements Connection {
     // Sent at the start of a session and again when it changes: the role of the server, at no round trip.
     wireOf(client).on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       if (parameterName === 'in_hot_standby') this.standby = parameterValue === 'on';
+      if (parameterName === 'DateStyle' && this.conversation !== undefined)
+        this.conversation.hasIsoDates = parameterValue.startsWith('ISO');
     });
   }
 
@@ -118,6 +120,7 @@ export class PgConnection implements Connection {
       pg,
       answered: (exchange, error) => this.answered(exchange, error),
       failing: (error) => this.failing(error),
+      broken: () => this.destroy(),
     });
   }
 

@@ -19,6 +19,8 @@ export interface ConversationParts {
   readonly keepsBackend: () => boolean;
   /** A question is answered; `error` is the server's, or one of a parser of values. */
   readonly answered: (exchange: Exchange, error: Error | undefined) => void;
+  /** What the server sends cannot be read any more. */
+  readonly broken: () => void;
   /** The server has reported an error, before it is ready again. */
   readonly failing: (error: Error) => void;
 }
@@ -40,6 +42,8 @@ const NO_PREFACE: readonly string[] = Object.freeze([]);
 export class Conversation {
   /** Where the session stands, as the server said last. */
   status: ReadyStatus = 'I';
+  /** Whether the session writes dates as ISO 8601 has them: for other ones `pg` has no parser, and gives null. */
+  hasIsoDates = true;
   private readonly cache: StatementCache;
   private readonly writer = new MessageWriter();
   private readonly splitter: MessageSplitter;
@@ -140,7 +144,8 @@ export class Conversation {
     }
     this.writeParse(exchange, prepared, text);
     exchange.prepared = prepared;
-    exchange.formats = prepared?.formats;
+    prepared?.refresh();
+    if (this.hasIsoDates && statement.types === undefined) exchange.formats = prepared?.formats;
     this.writer.bind(prepared?.name ?? '', values, exchange.formats);
     if (prepared?.isDescribed !== true) this.writer.describePortal();
     this.writer.execute();
@@ -182,7 +187,7 @@ export class Conversation {
     }
     switch (type) {
       case MESSAGE.dataRow:
-        exchange.row(buffer, at);
+        if (!exchange.row(buffer, at)) this.parts.broken();
         return;
       case MESSAGE.bindComplete:
         return;

@@ -2,7 +2,8 @@
 import type { Statement } from '../../query/query.js';
 import type { Reply } from '../driver.js';
 import type { PreparedValue } from '../parameters.js';
-import type { Column } from '../rows/columns.js';
+import { BrokenRowError } from '../rows/broken-row.js';
+import type { Column } from '../rows/column.js';
 import { newRowReader } from '../rows/row-reader.js';
 import type { RowReader } from '../rows/row-reader.js';
 import { readColumns, readCommandTag } from './server-messages.js';
@@ -78,15 +79,17 @@ export class Exchange {
     if (this.prepared !== undefined) this.prepared.learn(this.columns);
   }
 
-  /** DataRow. After an error of a parser the rest is only counted down. */
-  row(buffer: Buffer, at: number): void {
-    if (this.error !== undefined) return;
+  /** DataRow. After an error of a parser the rest is only counted down. False when the bytes are no row at all. */
+  row(buffer: Buffer, at: number): boolean {
+    if (this.error !== undefined) return true;
     try {
       this.reader ??= this.newReader();
       this.rows.push(this.reader(buffer, at));
     } catch (error) {
       this.error = error as Error;
+      return !(error instanceof BrokenRowError);
     }
+    return true;
   }
 
   /** CommandComplete. */

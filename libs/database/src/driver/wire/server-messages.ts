@@ -1,6 +1,6 @@
 // What the server tells about a statement, read from the bytes of its messages.
 import pg from 'pg';
-import type { Column } from '../rows/columns.js';
+import type { Column } from '../rows/column.js';
 import { readInt32, readUint16 } from './message-splitter.js';
 
 /** Types of the messages that answer statements. */

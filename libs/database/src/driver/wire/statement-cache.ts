@@ -1,6 +1,7 @@
 // Statements that one session has prepared, and which texts are worth it.
-import type { Column } from '../rows/columns.js';
-import { chooseFormats } from '../rows/formats.js';
+import type { Column } from '../rows/column.js';
+import { watchParsers } from '../rows/parsers.js';
+import { chooseFormats } from '../rows/plan.js';
 import { newRowReader } from '../rows/row-reader.js';
 import type { RowReader } from '../rows/row-reader.js';
 
@@ -15,6 +16,7 @@ export class PreparedStatement {
   /** Undefined for a statement that gives no rows. */
   columns: readonly Column[] | undefined;
   usedAt = 0;
+  private isCurrent: () => boolean = () => true;
   private reader: RowReader | undefined;
   private readFormats: readonly (0 | 1)[] | undefined;
 
@@ -30,7 +32,19 @@ export class PreparedStatement {
     if (this.isDescribed) return;
     this.isDescribed = true;
     this.columns = columns;
-    if (columns !== undefined) this.formats = chooseFormats(columns, undefined);
+    this.choose();
+  }
+
+  /** Before each use: an application may have set a parser of `pg` since. */
+  refresh(): void {
+    if (!this.isCurrent()) this.choose();
+  }
+
+  private choose(): void {
+    if (this.columns === undefined) return;
+    this.formats = chooseFormats(this.columns, undefined);
+    this.isCurrent = watchParsers(this.columns, undefined);
+    this.reader = undefined;
   }
 
   /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
