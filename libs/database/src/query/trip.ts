@@ -95,6 +95,8 @@ export class Trip extends WheelEntry {
   session: object | undefined;
   /** What a read has to see, wherever it is answered. */
   after: Freshness | undefined;
+  /** What the trip has waited for a primary so far. */
+  failover: object | undefined;
   /** Names of the nodes that failed this trip. */
   tried: string[] | undefined;
   attempts = 0;
