@@ -118,11 +118,31 @@ describe('a signal that is aborted already', () => {
 });
 
 describe('a cancel that the server does not hear', () => {
-  it('gives the connection up, and nobody waits for it', async () => {
+  it('because no line to it can be opened is told too', async () => {
     const { port } = new URL(database.url);
     const proxy = await startFaultProxy({ targetPort: Number(port) });
     const url = proxy.url(database.url);
     const far = await startDatabaseApp({ url, pool: { max: 1, min: 1 } });
+    const told = far.record('cancel:failed');
+    try {
+      const slow = far.db.query('select pg_sleep(3)', [], { timeoutMs: 200 });
+      await proxy.setMode('refuse');
+      await failure(slow, QueryTimeoutError);
+      await waitFor(() => told.length === 1, { describe: 'the event' });
+      expect(told[0]).toMatchObject({ text: 'select pg_sleep(3)', because: 'no effect' });
+    } finally {
+      await proxy.setMode('pass');
+      await far.close();
+      await proxy.stop();
+    }
+  });
+
+  it('gives the connection up, nobody waits for it, and it is told', async () => {
+    const { port } = new URL(database.url);
+    const proxy = await startFaultProxy({ targetPort: Number(port) });
+    const url = proxy.url(database.url);
+    const far = await startDatabaseApp({ url, pool: { max: 1, min: 1 } });
+    const told = far.record('cancel:failed');
     try {
       await far.db.query('select 1');
       const failing = failure(
@@ -137,6 +157,8 @@ describe('a cancel that the server does not hear', () => {
         describe: 'the connection to be given up',
         timeoutMs: 4_000,
       });
+      const facts = { node: 'primary', text: 'select pg_sleep(2)', because: 'not taken up' };
+      expect(told).toEqual([{ ...facts, backendPid: expect.any(Number) }]);
     } finally {
       await proxy.setMode('pass');
       proxy.killAll();
