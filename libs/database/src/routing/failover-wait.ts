@@ -105,15 +105,17 @@ export class FailoverWait {
     const primary = this.parts.topology.reachablePrimary();
     if (primary === undefined) return;
     this.isWaking = true;
-    for (const trip of [...this.waiters]) {
-      // The first ones through a circuit are its probes: what they find decides about the others.
-      if (!primary.isPassable) break;
-      if (!hasNews(trip, primary)) continue;
-      this.waiters.delete(trip);
-      trip.leave();
-      this.parts.send(trip, primary);
+    try {
+      for (const trip of [...this.waiters]) {
+        // The first ones through a circuit are its probes: what they find decides about the others.
+        if (!primary.isPassable) break;
+        if (!hasNews(trip, primary) || !this.waiters.delete(trip)) continue;
+        trip.leave();
+        this.parts.send(trip, primary);
+      }
+    } finally {
+      this.isWaking = false;
     }
-    this.isWaking = false;
   }
 }
 
