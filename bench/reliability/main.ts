@@ -2,13 +2,20 @@
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startCluster } from '../../test/support/cluster.js';
+import { lateCancel } from './late-cancel.js';
 import { deadLine } from './dead-line.js';
 import { failingStatement } from './failing-statement.js';
 import { headOfLine } from './head-of-line.js';
 import { openTransaction } from './open-transaction.js';
 import type { Case } from './scene.js';
 
-const CASES: readonly Case[] = [failingStatement, openTransaction, headOfLine, deadLine];
+const CASES: readonly Case[] = [
+  failingStatement,
+  openTransaction,
+  headOfLine,
+  lateCancel,
+  deadLine,
+];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const wanted = CASES.filter(({ name }) => name.includes(values.only ?? ''));

@@ -16,24 +16,35 @@ beforeEach(() => database.sql('truncate entry'));
 
 describe('the next statement on the connection', () => {
   const LIMIT_MS = 5;
-  /** Ends about when it is cancelled, so that the request arrives now before the end, now after it. */
-  const victim = (round: number): string => `select pg_sleep(${(LIMIT_MS + (round % 4)) / 1_000})`;
 
   it('is never hit, 100 times by timeout and 100 times by signal', async () => {
     const pids = new Set<unknown>();
-    let stopped = 0;
-    for (let round = 0; round < 200; round++) {
-      const limits =
-        round % 2 === 0
-          ? { timeoutMs: LIMIT_MS }
-          : { signal: AbortSignal.timeout(LIMIT_MS), timeoutMs: 5_000 };
-      stopped += await app.db.query(victim(Math.floor(round / 2)), [], limits).then(
-        () => 0,
-        () => 1,
-      );
-      pids.add((await app.db.one('select pg_backend_pid() as pid, pg_sleep(0.003)'))['pid']);
+    const ways = [
+      { sleepMs: LIMIT_MS, stopped: 0, limits: () => ({ timeoutMs: LIMIT_MS }) },
+      {
+        sleepMs: LIMIT_MS,
+        stopped: 0,
+        limits: () => ({ signal: AbortSignal.timeout(LIMIT_MS), timeoutMs: 5_000 }),
+      },
+    ];
+    for (let round = 0; round < 100; round++) {
+      for (const way of ways) {
+        const isStopped = await app.db
+          .query(`select pg_sleep(${way.sleepMs / 1_000})`, [], way.limits())
+          .then(
+            () => false,
+            () => true,
+          );
+        if (isStopped) way.stopped++;
+        // Closes in on the moment at which the request arrives: now before the end, now after it, on any machine.
+        way.sleepMs = Math.max(1, way.sleepMs + (isStopped ? -1 : 1));
+        pids.add((await app.db.one('select pg_backend_pid() as pid, pg_sleep(0.003)'))['pid']);
+      }
     }
-    expect(stopped).toBeGreaterThan(50);
+    for (const { stopped } of ways) {
+      expect(stopped).toBeGreaterThan(25);
+      expect(100 - stopped).toBeGreaterThan(25);
+    }
     // All on one connection: none was given up to be on the safe side.
     expect(pids.size).toBe(1);
   }, 60_000);
@@ -107,11 +118,31 @@ describe('a signal that is aborted already', () => {
 });
 
 describe('a cancel that the server does not hear', () => {
-  it('gives the connection up, and nobody waits for it', async () => {
+  it('because no line to it can be opened is told too', async () => {
     const { port } = new URL(database.url);
     const proxy = await startFaultProxy({ targetPort: Number(port) });
     const url = proxy.url(database.url);
     const far = await startDatabaseApp({ url, pool: { max: 1, min: 1 } });
+    const told = far.record('cancel:failed');
+    try {
+      const slow = far.db.query('select pg_sleep(3)', [], { timeoutMs: 200 });
+      await proxy.setMode('refuse');
+      await failure(slow, QueryTimeoutError);
+      await waitFor(() => told.length === 1, { describe: 'the event' });
+      expect(told[0]).toMatchObject({ text: 'select pg_sleep(3)', because: 'no effect' });
+    } finally {
+      await proxy.setMode('pass');
+      await far.close();
+      await proxy.stop();
+    }
+  });
+
+  it('gives the connection up, nobody waits for it, and it is told', async () => {
+    const { port } = new URL(database.url);
+    const proxy = await startFaultProxy({ targetPort: Number(port) });
+    const url = proxy.url(database.url);
+    const far = await startDatabaseApp({ url, pool: { max: 1, min: 1 } });
+    const told = far.record('cancel:failed');
     try {
       await far.db.query('select 1');
       const failing = failure(
@@ -126,6 +157,8 @@ describe('a cancel that the server does not hear', () => {
         describe: 'the connection to be given up',
         timeoutMs: 4_000,
       });
+      const facts = { node: 'primary', text: 'select pg_sleep(2)', because: 'not taken up' };
+      expect(told).toEqual([{ ...facts, backendPid: expect.any(Number) }]);
     } finally {
       await proxy.setMode('pass');
       proxy.killAll();

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { ConnectionError } from 'nestjs-database';
+import { ConnectionError, ReplicasLostError } from 'nestjs-database';
 import { DatabaseCore } from '../../libs/database/src/database.core.js';
 import { resolveOptions } from '../../libs/database/src/database.options.js';
 import { createPgDriver } from '../../libs/database/src/driver/pg-driver.js';
@@ -143,6 +143,74 @@ describe('with a replica', () => {
     } finally {
       await pauseReplay('resume');
     }
+  });
+});
+
+describe('a replica that comes back', () => {
+  const READS = 200;
+
+  /** Reads that the one that came back has answered, of {@link READS} between two. */
+  async function shareOf(slowStartMs: number): Promise<number> {
+    const app = await start({
+      url: database.url,
+      replicas: [database.replicaUrl, proxy.url(database.replicaUrl)],
+      routing: { probeIntervalMs: 100, slowStartMs },
+    });
+    const isUp = (): boolean | undefined => app.pools.nodes()[2]?.isReachable;
+    const seen = (wanted: boolean): Promise<unknown> =>
+      waitFor(() => isUp() === wanted, { describe: `isReachable ${wanted}` });
+    await seen(true);
+    await proxy.setMode('refuse');
+    proxy.killAll();
+    await seen(false);
+    await proxy.setMode('pass');
+    await seen(true);
+    const done = app.record('query:done');
+    // Long enough that the proxy does not count.
+    for (let n = 0; n < READS; n++) await app.db.read('select pg_sleep(0.005)');
+    await app.close();
+    started = undefined;
+    expect(done.every(({ node }) => node === 'replica-1' || node === 'replica-2')).toBe(true);
+    return done.filter(({ node }) => node === 'replica-2').length;
+  }
+
+  it('gets few reads at first, and an equal share without a slow start', async () => {
+    const few = await shareOf(600_000);
+    expect(few).toBeGreaterThan(0);
+    expect(few).toBeLessThan(READS / 4);
+    expect(await shareOf(0)).toBeGreaterThan(READS / 4);
+  }, 30_000);
+});
+
+describe('without any replica', () => {
+  it('the primary answers a share of the reads, and the rest is told to come back', async () => {
+    const app = await start({
+      url: database.url,
+      replicas: [proxy.url(database.replicaUrl)],
+      routing: { probeIntervalMs: 100, fallbackRatio: 0.1 },
+    });
+    await replicaIsUsable(app);
+    await proxy.setMode('refuse');
+    proxy.killAll();
+    await waitFor(() => app.pools.nodes()[1]?.isReachable === false, {
+      describe: 'the loss to be seen',
+    });
+    const outcomes = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        isReplica(app.db.read(ASK)).catch((error: unknown) => error),
+      ),
+    );
+    const answered = outcomes.filter((outcome) => outcome === false).length;
+    const refused = outcomes.filter((outcome) => outcome instanceof ReplicasLostError).length;
+    expect(answered + refused).toBe(200);
+    // A tenth, or ten in each second: they may belong to two of them.
+    expect(answered).toBeGreaterThanOrEqual(10);
+    expect(answered).toBeLessThanOrEqual(30);
+    expect(await isReplica(app.db.read(ASK, [], { consistency: 'primary' }))).toBe(false);
+    expect((await app.db.query(ASK)).rows).toEqual([{ replica: false }]);
+    await proxy.setMode('pass');
+    await replicaIsUsable(app);
+    expect(await isReplica(app.db.read(ASK))).toBe(true);
   });
 });
 

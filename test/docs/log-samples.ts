@@ -29,6 +29,12 @@ export const LOG_LINES: readonly string[] = [
   line('node:reconnected', { node, downMs: 12_400 }),
   line('circuit:opened', { node, openMs: 1_000, error: refused }),
   line('circuit:closed', { node }),
+  line('cancel:failed', {
+    node,
+    backendPid: 4711,
+    text: 'select * from orders',
+    because: 'no effect',
+  }),
   line('pool:closed', { node, tookMs: 12, cancelled: 0, destroyed: 0 }),
   line('pool:closed', { node, tookMs: 12_000, cancelled: 3, destroyed: 1 }),
 ];

@@ -15,6 +15,7 @@ afterEach(async () => {
 
 async function start(
   routing: DatabaseModuleOptions['routing'] = {},
+  retry: DatabaseModuleOptions['retry'] = {},
 ): Promise<{ cluster: Cluster; app: DatabaseApp }> {
   cluster = await startCluster({ replicas: 1 });
   await cluster.primary.sql('create table entry (id serial primary key)');
@@ -23,6 +24,7 @@ async function start(
     hosts: cluster.nodes.map((node) => ({ url: node.url() })),
     pool: { max: 5, min: 2 },
     routing,
+    retry,
   });
   return { cluster, app };
 }
@@ -44,6 +46,44 @@ describe('a failover', () => {
     await app.db.transaction((tx) => tx.query('insert into entry default values'));
     expect(await replica?.sql('select count(*)::int as n from entry')).toEqual([{ n: 3 }]);
   }, 60_000);
+
+  it.each(['a replica is promoted', 'the primary comes back itself'])(
+    'fails no read and no transaction that had not begun, until %s',
+    async (which) => {
+      // One attempt: nothing but the wait for a primary makes up for the loss.
+      const { cluster, app } = await start({}, { attempts: 1 });
+      const [old, replica] = cluster.nodes;
+      await insert(app);
+      await cluster.replicasCaughtUp();
+      let isOver = false;
+      let reads = 0;
+      const text = 'select count(*)::int as n from entry';
+      const readers = Array.from({ length: 4 }, async () => {
+        while (!isOver) {
+          await app.db.read(text, [], { consistency: 'primary' });
+          reads++;
+        }
+      });
+      await waitFor(() => reads > 100, { describe: 'some reads' });
+      await old?.kill9();
+      const transactions = Array.from({ length: 10 }, () =>
+        app.db.transaction((tx) => tx.query('insert into entry default values')),
+      );
+      await waitFor(() => app.pools.nodes()[0]?.isReachable === false, {
+        describe: 'the loss to be seen',
+      });
+      const writes = Array.from({ length: 10 }, () => insert(app));
+      if (which === 'a replica is promoted') await replica?.promote();
+      else await old?.start();
+      await Promise.all([...transactions, ...writes]);
+      const before = reads;
+      await waitFor(() => reads > before + 100, { describe: 'reads to go on' });
+      isOver = true;
+      await Promise.all(readers);
+      expect(await app.db.one(text, [], { consistency: 'primary' })).toEqual({ n: 21 });
+    },
+    60_000,
+  );
 
   it('never gives a write to the old primary that comes back on its old timeline', async () => {
     const { cluster, app } = await start();

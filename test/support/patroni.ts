@@ -29,8 +29,8 @@ export interface PatroniNode {
 /** A running cluster. Whoever starts it stops it. */
 export interface PatroniCluster {
   readonly nodes: readonly PatroniNode[];
-  /** The node that takes writes now. */
-  findLeader(): Promise<PatroniNode | undefined>;
+  /** The node that takes writes now; during a switchover, waits until there is one. */
+  requireLeader(): Promise<PatroniNode>;
   /** Hands the leadership to `to` in an orderly way; resolves when Patroni says that it is done. */
   switchover(to: PatroniNode): Promise<void>;
   stop(): Promise<void>;
@@ -172,7 +172,7 @@ export async function startPatroni(): Promise<PatroniCluster> {
   store.start();
 
   const configs: string[] = [];
-  const create = async (name: string): Promise<PatroniNode & { readonly program: Program }> => {
+  const create = async (name: string) => {
     const ports = { api: await newPort(), postgres: await newPort() };
     await give((await mkdir(join(folder, name), { recursive: true })) ?? '');
     const config = join(folder, name, 'patroni.yml');
@@ -183,6 +183,7 @@ export async function startPatroni(): Promise<PatroniCluster> {
     return {
       name,
       program,
+      api: `http://127.0.0.1:${ports.api}`,
       url: `postgresql://postgres:${PASSWORD}@127.0.0.1:${ports.postgres}/postgres`,
       kill9: async () => {
         const pid = await serverPid(folder, name);
@@ -193,13 +194,17 @@ export async function startPatroni(): Promise<PatroniCluster> {
     };
   };
   const nodes: Array<Awaited<ReturnType<typeof create>>> = [];
+  // Patroni knows who holds the lock. A server only knows that it does not recover: two may say so, one before its end.
   const findLeader = async (): Promise<PatroniNode | undefined> => {
     for (const node of nodes) {
-      const rows = await sql(node.url, 'select pg_is_in_recovery() as follows').catch(() => []);
-      if (rows[0]?.['follows'] === false) return node;
+      const answer = await fetch(`${node.api}/primary`).catch(() => undefined);
+      await answer?.body?.cancel();
+      if (answer?.ok === true) return node;
     }
     return undefined;
   };
+  const requireLeader = (): Promise<PatroniNode> =>
+    waitFor(findLeader, { describe: 'a leader', timeoutMs: 60_000 });
   const stop = async (): Promise<void> => {
     for (const { program } of nodes) await program.end('SIGTERM');
     await store.end('SIGTERM');
@@ -224,7 +229,7 @@ export async function startPatroni(): Promise<PatroniCluster> {
     throw new Error(`Patroni did not start:\n${words.join('\n')}`, { cause: error });
   }
   const switchover = async (to: PatroniNode): Promise<void> => {
-    const leader = (await findLeader())?.name ?? '';
+    const leader = (await requireLeader()).name;
     const args = [
       '-c',
       configs[0] ?? '',
@@ -244,5 +249,5 @@ export async function startPatroni(): Promise<PatroniCluster> {
     const [code] = (await once(program, 'exit')) as [number];
     if (code !== 0) throw new Error(`patronictl switchover ended with ${code}`);
   };
-  return { nodes, findLeader, switchover, stop };
+  return { nodes, requireLeader, switchover, stop };
 }

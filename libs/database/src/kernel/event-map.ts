@@ -67,6 +67,16 @@ export interface EventMap {
     readonly backendPid: number;
     readonly reason: string;
   };
+  /**
+   * A statement that was to be stopped may run on at the server: its connection was given up. `not taken up`: the
+   * server did not close the line of the CancelRequest in time; `no effect`: the statement did not end after it.
+   */
+  'cancel:failed': {
+    readonly node: string;
+    readonly backendPid: number;
+    readonly text: string;
+    readonly because: 'not taken up' | 'no effect';
+  };
   /** The first connection to a node stands. */
   'node:connected': { readonly node: string; readonly role: string };
   /** A node that was reachable no longer is. */

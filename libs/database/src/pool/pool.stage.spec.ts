@@ -21,6 +21,7 @@ interface Rig {
   readonly bench: TripBench;
   readonly clock: FakeClock;
   readonly enter: Enter;
+  readonly events: Events;
 }
 
 function build(clock: FakeClock, options: Partial<PoolOptions> = {}): Rig {
@@ -28,8 +29,10 @@ function build(clock: FakeClock, options: Partial<PoolOptions> = {}): Rig {
   const whole = { ...POOL_DEFAULTS, min: 0, ...options };
   const connect = (): ReturnType<FakeDriver['connect']> =>
     driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  const pool = new Pool({ node: 'primary', options: whole, clock, events: new Events(), connect });
+  const events = new Events();
+  const pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
   return {
+    events,
     pool,
     driver,
     clock,
@@ -91,6 +94,29 @@ describe('a trip at the pool', () => {
     expect(patient.ends).toEqual([{ error: expect.any(QueryTimeoutError) }]);
     expect(driver.connections.map(({ cancels }) => cancels)).toEqual([1, 1]);
   });
+
+  it.each([
+    ['not taken up', 2_000],
+    ['no effect', 0],
+  ])(
+    'that cannot be stopped loses its connection, which is told: %s',
+    async (because, cancelMs) => {
+      const clock = new FakeClock();
+      const { bench, driver, enter, events, pool } = build(clock, { statementTimeoutMs: 200 });
+      const told: unknown[] = [];
+      events.on('cancel:failed', (facts) => told.push(facts));
+      driver.cancelMs = cancelMs;
+      driver.script = () => ({ hangs: true, ignoresCancel: true });
+      bench.send(enter);
+      await clock.elapseMs(210);
+      await clock.elapseMs(900);
+      expect(told).toEqual([]);
+      await clock.elapseMs(200);
+      const text = 'SELECT 1';
+      expect(told).toEqual([{ node: 'primary', backendPid: 1_000, text, because }]);
+      expect(pool.stats()).toMatchObject({ leased: 0, total: 0 });
+    },
+  );
 
   it('is turned away at once when maxWaiting others wait', async () => {
     const clock = new FakeClock();

@@ -275,7 +275,7 @@ export class Pool {
       void connection.end(END_TIMEOUT_MS);
       return;
     }
-    const pooled = new PooledConnection(connection, this.clock, this.options);
+    const pooled = new PooledConnection(connection, this.clock, this.options, this.parts);
     const nowMs = this.clock.monotonicMs();
     if (this.connections.size === 0 && this.isServing) this.admission.restart(nowMs);
     this.connections.add(pooled);

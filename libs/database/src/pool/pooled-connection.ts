@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../kernel/clock.js';
 import { QueryTimeoutError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
+import type { Events } from '../kernel/events.js';
 import type { Connection, Reply } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
 import type { PoolOptions } from './pool.options.js';
@@ -51,6 +52,7 @@ export class PooledConnection implements Reply {
     readonly connection: Connection,
     private readonly clock: Clock,
     private readonly options: PoolOptions,
+    private readonly pool: { readonly node: string; readonly events: Events },
   ) {
     const { maxLifetimeMs } = options;
     // Spread, so that connections opened together are not replaced together.
@@ -163,13 +165,22 @@ export class PooledConnection implements Reply {
     const isOver = await this.connection.cancel(CANCEL_TIMEOUT_MS);
     if (!isOver) {
       // The request is still on its way, to hit whoever would have the connection next.
-      this.connection.destroy();
+      this.giveUp('not taken up');
       return;
     }
     if (this.owner === undefined) return;
-    // A server that does not let go in time is dead or unreachable: the socket is given up.
-    this.grace = this.clock.schedule(() => this.connection.destroy(), CANCEL_TIMEOUT_MS, {
+    // A server that does not let go in time is dead or unreachable, or the request never came through.
+    this.grace = this.clock.schedule(() => this.giveUp('no effect'), CANCEL_TIMEOUT_MS, {
       keepsProcess: true,
     });
+  }
+
+  /** The statement may run on, and nobody waits for it any more. */
+  private giveUp(because: 'not taken up' | 'no effect'): void {
+    const { connection, lastText: text = '' } = this;
+    if (!connection.isUsable) return;
+    const { node, events } = this.pool;
+    events.emit('cancel:failed', { node, backendPid: connection.backendPid, text, because });
+    connection.destroy();
   }
 }

@@ -99,6 +99,8 @@ export class Trip extends WheelEntry {
   after: Freshness | undefined;
   /** Told how long the statement took on a connection of its own. */
   fingerprint: { ranAlone(serverMs: number): void } | undefined;
+  /** What the trip has waited for a primary so far. */
+  failover: object | undefined;
   /** Names of the nodes that failed this trip. */
   tried: string[] | undefined;
   attempts = 0;

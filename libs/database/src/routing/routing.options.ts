@@ -28,7 +28,10 @@ export interface RoutingOptions {
   readonly trackWrites: boolean | 'auto';
   /** Longest wait of a `session` read for a replica to have the write, before it asks the primary, in ms. @default 20 */
   readonly sessionWaitMs: number;
-  /** Longest wait of a write for a primary to appear, while none is known: a failover, in ms. @default 5000 */
+  /**
+   * Longest wait of a call for a primary, while none is known: a failover, in ms. Where other servers could take over,
+   * one that is lost counts as well. 0: nobody waits. @default 5000
+   */
   readonly failoverWaitMs: number;
   /** Pause between two probes of a node, on a connection of their own, in ms. @default 1000 */
   readonly probeIntervalMs: number;

@@ -35,6 +35,11 @@ class FakeNode {
   answerMs = 1;
   share = 1;
   took(): void {}
+  /** Monotonic time at which the last probe was sent, in ms. */
+  askedAtMs = 0;
+  answeredAfter(atMs: number): boolean {
+    return this.askedAtMs > atMs;
+  }
   timeline = 1;
   readonly declaredRole = 'auto';
   asked = 0;
@@ -119,6 +124,8 @@ class FakeTopology {
     for (const listener of this.listeners) listener();
   }
 }
+
+const READ_OF_PRIMARY = { intent: 'read', consistency: 'primary', repeatable: true } as const;
 
 const outage = (safeToRetry = true): DatabaseError =>
   new ConnectionError('refused', { safeToRetry, outage: true });
@@ -262,7 +269,10 @@ describe('a replica that fails a read', () => {
     const error = outage();
     for (const replica of replicas) replica.fails(outage());
     primary.fails(error);
-    expect(errorOf(read())).toBe(error);
+    const benched = read();
+    // Whoever is back first, or is promoted, would have answered it meanwhile.
+    clock.advanceMs(ROUTING_DEFAULTS.failoverWaitMs + 10);
+    expect(errorOf(benched)).toBe(error);
     expect(primary.asked).toBe(1);
   });
 
@@ -418,11 +428,137 @@ describe('a primary that cannot be reached', () => {
     expect(topology.looks).toBe(1);
   });
 
-  it('fails the write, as long as nobody else is primary', () => {
-    const error = outage();
+  /** The primary answers its probe, sent now. */
+  const comesBack = (): void => {
+    clock.advanceMs(10);
+    primary.isReachable = true;
+    primary.askedAtMs = clock.monotonicMs();
+    topology.looked();
+  };
+  const goesDown = (error: DatabaseError = outage()): void => {
+    primary.isReachable = false;
     primary.fails(error);
-    expect(errorOf(write())).toBe(error);
+  };
+  const works = (node: FakeNode): void => {
+    node.answer = (trip) => trip.settle(undefined, node.name);
+  };
+
+  it.each<[string, DatabaseError, Partial<TripRequest>]>([
+    ['a write that was not sent', outage(), {}],
+    ['a write that the circuit refuses', new CircuitOpenError('primary', 100), {}],
+    ['a connection for a transaction', outage(), { wants: 'lease' }],
+    ['a read of the primary', outage(false), READ_OF_PRIMARY],
+  ])('lets %s wait for the one that is promoted', (_, error, request) => {
+    goesDown(error);
+    const { ends } = write(request);
+    topology.looked();
+    expect(ends).toEqual([]);
+    clock.advanceMs(3_000);
+    replicas[0].role = 'primary';
+    replicas[0].timeline = 2;
+    topology.looked();
+    expect(ends).toEqual([{ result: 'replica-1' }]);
     expect(primary.asked).toBe(1);
+    expect(bench.wheel.size).toBe(0);
+  });
+
+  it('gets the write when it comes back itself, and not for what it said before', () => {
+    goesDown();
+    const benched = write();
+    primary.isReachable = true;
+    works(primary);
+    topology.looked();
+    expect(benched.ends).toEqual([]);
+    comesBack();
+    expect(resultOf(benched)).toBe('primary');
+  });
+
+  it('gets nothing while its circuit is open, and the rest as soon as the first ones have succeeded', () => {
+    goesDown();
+    const all = Array.from({ length: 4 }, () => write());
+    primary.isPassable = false;
+    comesBack();
+    expect(primary.asked).toBe(4);
+    const probes: Trip[] = [];
+    primary.isPassable = true;
+    primary.answer = (trip) => {
+      probes.push(trip);
+      primary.isPassable = false;
+    };
+    comesBack();
+    expect(probes).toHaveLength(1);
+    works(primary);
+    primary.isPassable = true;
+    probes[0]?.settle(undefined, 'primary');
+    expect(all.map(resultOf)).toEqual(['primary', 'primary', 'primary', 'primary']);
+  });
+
+  it('is what the caller is told of in the end, after failoverWaitMs in all', () => {
+    const error = outage();
+    goesDown(error);
+    const benched = write();
+    clock.advanceMs(3_000);
+    comesBack();
+    expect(primary.asked).toBe(2);
+    clock.advanceMs(1_960);
+    expect(benched.ends).toEqual([]);
+    clock.advanceMs(50);
+    expect(errorOf(benched)).toBe(error);
+    expect(benched.trip.node).toBe('primary');
+    expect(primary.asked).toBe(2);
+    comesBack();
+    expect(benched.ends).toHaveLength(1);
+  });
+
+  it('is what the caller is told of when his own time is up before', () => {
+    const error = outage();
+    goesDown(error);
+    const benched = write({ timeoutMs: 100 });
+    clock.advanceMs(110);
+    expect(errorOf(benched)).toBe(error);
+  });
+
+  it('is not brought down again and again by one statement', () => {
+    goesDown(outage(false));
+    const benched = write({ repeatable: true });
+    for (let round = 0; round < 10; round++) comesBack();
+    expect(errorOf(benched)).toMatchObject({ safeToRetry: false });
+    expect(primary.asked).toBe(4);
+  });
+
+  it.each<[string, DatabaseError]>([
+    ['an overload', new PoolOverloadedError('r', { leased: 1, max: 1, waiting: 1 }, 1)],
+    ['a conflict', new SerializationError('conflict', { sqlState: '40001' })],
+    ['a timeout', new QueryTimeoutError(1)],
+  ])('is another matter than %s: that is told at once', (_, error) => {
+    primary.fails(error);
+    expect(errorOf(write({ repeatable: true }))).toBe(error);
+  });
+
+  it('fails the write at once where nobody else could take over, or waiting is off', () => {
+    const error = outage();
+    for (const [nodes, options] of [
+      [[primary], {}],
+      [[primary, ...replicas], { failoverWaitMs: 0 }],
+    ] as const) {
+      use([...nodes], options);
+      goesDown(error);
+      expect(errorOf(write())).toBe(error);
+    }
+  });
+
+  it('makes a read wait that has lost its replica too, while the primary is not known', () => {
+    for (const replica of replicas) replica.fails(outage());
+    primary.role = 'replica';
+    primary.isReachable = false;
+    const benched = read();
+    expect(benched.ends).toEqual([]);
+    works(replicas[1]);
+    replicas[1].role = 'primary';
+    clock.advanceMs(10);
+    replicas[1].askedAtMs = clock.monotonicMs();
+    topology.looked();
+    expect(resultOf(benched)).toBe('replica-2');
   });
 
   it('loses the write to the new primary, when nothing was sent or it may run twice', () => {

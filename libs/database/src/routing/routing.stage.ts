@@ -1,16 +1,12 @@
 // Chooses the node of a trip, and another one when this one fails it or has lost its role.
 import type { Clock } from '../kernel/clock.js';
-import {
-  CircuitOpenError,
-  ConnectionError,
-  PoolOverloadedError,
-  ReplicasLostError,
-} from '../kernel/errors.js';
+import { ConnectionError, PoolOverloadedError, ReplicasLostError } from '../kernel/errors.js';
 import { ReadOnlyError, SerializationError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Stage } from '../query/stage.js';
-import type { Phase, Trip } from '../query/trip.js';
+import type { Trip } from '../query/trip.js';
 import type { Node } from './node.js';
+import { FailoverWait, isGone } from './failover-wait.js';
 import { FallbackBudget } from './fallback-budget.js';
 import { chooseForRead, chooseReplica } from './router.js';
 import type { RoutingOptions } from './routing.options.js';
@@ -21,14 +17,11 @@ const NONE: readonly string[] = [];
 const MAX_ROLE_CHANGES = 2;
 /** SQLSTATE of a write that a read-only server refuses; also that of a connection to a standby in place of a primary. */
 const NOT_A_PRIMARY = '25006';
-/** Trips that may wait for a primary at a time. */
-const MAX_WAITING = 5_000;
 
 /** True for a failure of this node that says nothing about another one. */
 function isOfThisNode(error: DatabaseError): boolean {
   return (
-    error.outage ||
-    error instanceof CircuitOpenError ||
+    isGone(error) ||
     error instanceof PoolOverloadedError ||
     // On a replica this is a conflict with recovery; only there has the trip an alternative.
     error instanceof SerializationError
@@ -46,25 +39,17 @@ function hasLostRole(trip: Trip, error: DatabaseError): boolean {
 
 /** Sends writes to the primary and reads to whoever may answer them. */
 export class RoutingStage implements Stage {
-  private readonly waiting: Phase = {
-    due: (trip) => this.giveUp(trip),
-    interrupt: (trip, error) => {
-      this.waiters.delete(trip);
-      trip.node = undefined;
-      trip.settle(error, undefined);
-    },
-  };
   private readonly fallbacks: FallbackBudget;
-  /** Trips that wait for somebody to become primary. */
-  private readonly waiters = new Set<Trip>();
+  private readonly failovers: FailoverWait;
 
   constructor(
     private readonly topology: Topology,
     private readonly options: RoutingOptions,
-    private readonly clock: Clock,
+    clock: Clock,
   ) {
     this.fallbacks = new FallbackBudget(options.fallbackRatio, clock);
-    topology.onLook(() => this.wake());
+    const send = (trip: Trip, primary: Node): void => this.send(trip, primary);
+    this.failovers = new FailoverWait({ topology, clock, waitMs: options.failoverWaitMs, send });
   }
 
   enter(trip: Trip): void {
@@ -82,11 +67,13 @@ export class RoutingStage implements Stage {
 
   settled(trip: Trip): boolean {
     const { error, node } = trip;
-    if (error === undefined && node !== undefined && trip.serverMs > 0) {
-      this.topology.find(node)?.took(trip.serverMs);
-    }
-    if (error === undefined || node === undefined || trip.request.pinned !== undefined)
+    if (error === undefined) {
+      if (node !== undefined && trip.serverMs > 0) this.topology.find(node)?.took(trip.serverMs);
+      this.failovers.wake();
       return false;
+    }
+    if (node === undefined || trip.request.pinned !== undefined) return false;
+    if (this.failovers.isOver(trip)) return false;
     if (trip.hasAlternative) return this.tryAnother(trip, error, node);
     return this.topology.hasOthers
       ? this.followPrimary(trip, error, node)
@@ -97,8 +84,9 @@ export class RoutingStage implements Stage {
     if (!isOfThisNode(error) || !(error.safeToRetry || trip.request.repeatable)) return false;
     trip.tried = [...(trip.tried ?? NONE), node];
     const next = this.chooseAgain(trip);
-    if (next === undefined) return false;
-    this.send(trip, next);
+    if (next !== undefined) this.send(trip, next);
+    else if (this.topology.primary() !== undefined || !isGone(error)) return false;
+    else return this.failovers.begin(trip, { node, error });
     return true;
   }
 
@@ -125,8 +113,8 @@ export class RoutingStage implements Stage {
     if (!concernsNode || !mayRepeat) return false;
     const primary = this.topology.primary();
     if (primary !== undefined && primary.name !== node) this.send(trip, primary);
-    else if (isDemoted) this.wait(trip);
-    else return false;
+    else if (!isDemoted) return isGone(error) && this.failovers.begin(trip, { node, error });
+    else if (!this.failovers.begin(trip, { node, error })) this.failovers.end(trip);
     return true;
   }
 
@@ -167,44 +155,12 @@ export class RoutingStage implements Stage {
 
   private send(trip: Trip, node: Node | undefined): void {
     if (node === undefined) {
-      this.wait(trip);
+      if (!this.failovers.begin(trip)) this.failovers.end(trip);
       return;
     }
     trip.node = node.name;
     // Only a replica has somebody behind it: the other replicas, and the primary at last.
     trip.hasAlternative = node.role === 'replica' && trip.request.pinned === undefined;
     node.enter(trip);
-  }
-
-  /** Nobody takes writes now. During a failover somebody soon will. */
-  private wait(trip: Trip): void {
-    if (this.waiters.size >= MAX_WAITING) {
-      this.giveUp(trip);
-      return;
-    }
-    this.waiters.add(trip);
-    const nowMs = this.clock.monotonicMs();
-    trip.begin(this.waiting, nowMs, nowMs + this.options.failoverWaitMs);
-    this.topology.lookNow();
-  }
-
-  /** After each probe: those who wait go on as soon as there is a primary. */
-  private wake(): void {
-    if (this.waiters.size === 0) return;
-    const primary = this.topology.reachablePrimary();
-    if (primary === undefined) return;
-    for (const trip of [...this.waiters]) {
-      this.waiters.delete(trip);
-      trip.leave();
-      this.send(trip, primary);
-    }
-  }
-
-  private giveUp(trip: Trip): void {
-    this.waiters.delete(trip);
-    const message = `No primary is known (${this.topology.describe()}). Check that one of the hosts takes writes.`;
-    // No node has the trip any more: on its way back there is nobody to follow.
-    trip.node = undefined;
-    trip.settle(new ConnectionError(message, { safeToRetry: true, outage: true }), undefined);
   }
 }

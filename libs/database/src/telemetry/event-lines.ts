@@ -48,12 +48,10 @@ export const EVENT_LINES: Lines = {
     ),
   'node:reconnected': ({ node, downMs }) =>
     line('log', `reach ${node}`, `"${node}" is back after ${durationText(downMs)}.`),
-  'node:reconnect-failed': ({ node, attempt, error }) =>
-    line(
-      'warn',
-      `connect ${node}`,
-      `Attempt ${attempt} to reach "${node}" failed: ${errorText(error)}`,
-    ),
+  'node:reconnect-failed': ({ node, attempt, error }) => {
+    const text = `Attempt ${attempt} to reach "${node}" failed: ${errorText(error)}`;
+    return line('warn', `connect ${node}`, text);
+  },
   'node:role-changed': ({ node, from, to }) =>
     from === 'unknown'
       ? undefined
@@ -64,6 +62,14 @@ export const EVENT_LINES: Lines = {
         ),
   'connection:failed': ({ node, error }) =>
     line('warn', `connect ${node}`, `A connection to "${node}" failed: ${errorText(error)}`),
+  'cancel:failed': ({ node, backendPid, text, because }) =>
+    line(
+      'warn',
+      `cancel ${node}`,
+      `A statement of backend ${backendPid} on "${node}" may run on though it was cancelled (its CancelRequest ` +
+        `${because === 'no effect' ? 'had no effect' : 'was not taken up'}): ${statementText(text)} The connection was ` +
+        'given up. Look for the backend in pg_stat_activity, and at the load of the server and the network.',
+    ),
   'lease:leaked': (facts) =>
     line(
       'warn',
@@ -189,12 +195,10 @@ export const EVENT_LINES: Lines = {
       `"${node}" belongs to another cluster (system identifier ${systemId}, not ${expected ?? 'known'}) and gets ` +
         'nothing. Correct its address in the options.',
     ),
-  'transaction:in-doubt': ({ node, error }) =>
-    line(
-      'error',
-      `in doubt ${node}`,
-      `A transaction on "${node}" is in doubt: ${errorText(error)}`,
-    ),
+  'transaction:in-doubt': ({ node, error }) => {
+    const text = `A transaction on "${node}" is in doubt: ${errorText(error)}`;
+    return line('error', `in doubt ${node}`, text);
+  },
   'transaction:resolved': ({ node, outcome, tookMs }) =>
     line(
       'warn',
@@ -226,12 +230,10 @@ export const EVENT_LINES: Lines = {
       `notifications ${node}`,
       `Notifications come from "${node}" again, on ${channels} channels, after ${durationText(downMs)}.`,
     ),
-  'notifications:reconnect-failed': ({ node, attempt, error }) =>
-    line(
-      'warn',
-      `notifications retry ${node}`,
-      `Attempt ${attempt} to listen again failed: ${errorText(error)}`,
-    ),
+  'notifications:reconnect-failed': ({ node, attempt, error }) => {
+    const text = `Attempt ${attempt} to listen again failed: ${errorText(error)}`;
+    return line('warn', `notifications retry ${node}`, text);
+  },
   'notification:dropped': ({ channel, queued }) =>
     line(
       'warn',
