@@ -1,9 +1,12 @@
 // Interleaved rounds: each measures every peer once, and each begins with another peer.
+import { within } from './measure.js';
 import { summarizeAll } from './statistics.js';
 import type { Result, Sample } from './statistics.js';
 
 /** Whom all others are compared with. */
 export const BASELINE = 'pg.Pool';
+
+const VERIFY_MS = 30_000;
 
 /** One of those who are measured beside each other. */
 export interface Contestant {
@@ -31,7 +34,9 @@ export async function runRounds(
   rounds: number,
 ): Promise<Result[]> {
   for (const contestant of contestants) {
-    await inTheNameOf(contestant.name, () => contestant.verify());
+    await inTheNameOf(contestant.name, () =>
+      within(contestant.verify(), VERIFY_MS, 'the first answer'),
+    );
     await inTheNameOf(contestant.name, () => contestant.round());
   }
   const series = contestants.map(({ name }) => ({ name, samples: [] as Sample[] }));

@@ -1,4 +1,5 @@
 // Who takes part, by name.
+import { within } from '../measure.js';
 import { drizzlePeer } from './drizzle.js';
 import { openKnexPeer } from './knex.js';
 import { kyselyPeer } from './kysely.js';
@@ -26,6 +27,8 @@ const OPENERS = {
   Knex: openKnexPeer,
 } satisfies Record<string, Opener>;
 
+const OPEN_MS = 30_000;
+
 /** A peer by its name in the report. */
 export type PeerName = keyof typeof OPENERS;
 
@@ -42,5 +45,5 @@ export const EVERYBODY = Object.keys(OPENERS) as readonly PeerName[];
 
 /** Opens a peer; it is closed with the pools. */
 export function openPeer(name: PeerName, pools: Pools): Promise<Peer> {
-  return OPENERS[name](pools);
+  return within(OPENERS[name](pools), OPEN_MS, `the start of ${name}`);
 }

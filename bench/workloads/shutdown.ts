@@ -49,25 +49,32 @@ async function underWay(scene: Scene): Promise<void> {
 async function closeOnce(open: () => Promise<Closable>, scene: Scene): Promise<Sample> {
   const { signal } = scene;
   const closable = await open();
-  const counts = { answered: 0, refused: 0 };
-  const ask = (): Promise<void> =>
-    closable.ask().then(
-      () => void counts.answered++,
-      () => void counts.refused++,
-    );
-  // All connections are open, and all but some callers wait for one.
-  await Promise.all(Array.from({ length: CONNECTIONS }, () => closable.ask()));
-  const calls = Promise.all(Array.from({ length: CALLS }, ask));
-  await underWay(scene);
-  const fromCpu = process.cpuUsage();
-  const fromMs = performance.now();
-  await within(closable.close(), LIMIT_MS, 'the close', signal);
-  const closeMs = performance.now() - fromMs;
-  const cpuUs = cpuSinceUs(fromCpu);
-  await within(calls, SETTLE_MS, 'the last call', signal).catch(() => undefined);
-  const { answered, refused } = counts;
-  const extra = { answered, refused, neverSettled: CALLS - answered - refused };
-  return { ...sampleOf([closeMs], closeMs, cpuUs), extra };
+  let closing: Promise<unknown> | undefined;
+  const close = (): Promise<unknown> =>
+    within((closing ??= closable.close()), LIMIT_MS, 'the close', signal);
+  try {
+    // All connections are open, and all but some callers wait for one.
+    await Promise.all(Array.from({ length: CONNECTIONS }, () => closable.ask()));
+    const counts = { answered: 0, refused: 0 };
+    const ask = (): Promise<void> =>
+      closable.ask().then(
+        () => void counts.answered++,
+        () => void counts.refused++,
+      );
+    const calls = Promise.all(Array.from({ length: CALLS }, ask));
+    await underWay(scene);
+    const fromCpu = process.cpuUsage();
+    const fromMs = performance.now();
+    await close();
+    const closeMs = performance.now() - fromMs;
+    const cpuUs = cpuSinceUs(fromCpu);
+    await within(calls, SETTLE_MS, 'the last call', signal).catch(() => undefined);
+    const { answered, refused } = counts;
+    const extra = { answered, refused, neverSettled: CALLS - answered - refused };
+    return { ...sampleOf([closeMs], closeMs, cpuUs), extra };
+  } finally {
+    await close();
+  }
 }
 
 function contestants(scene: Scene): Contestant[] {
