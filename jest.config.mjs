@@ -47,7 +47,7 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{libs,src,chaos,test/house}/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{libs,src,chaos,bench,test/house}/**/*.spec.ts'],
     },
     {
       ...shared,

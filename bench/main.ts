@@ -1,96 +1,125 @@
-// `npm run bench`: the pool beside pg.Pool, in one process, in interleaved rounds, as ratios of medians.
-import { parseArgs } from 'node:util';
-import pg from 'pg';
+/**
+ * `npm run bench -- [--only a,b] [--seconds N] [--rounds N] [--callers N] [--json FILE] [--report FILE]`: the library
+ * beside others on one PostgreSQL, in one process, in interleaved rounds. Ends with 0, with 1 when a workload failed or
+ * the run was stopped, with 2 for an argument that cannot be obeyed.
+ */
+import { writeFile } from 'node:fs/promises';
 import { startCluster } from '../test/support/cluster.js';
-import { DatabaseCore } from '../libs/database/src/database.core.js';
-import { resolveOptions } from '../libs/database/src/database.options.js';
-import { DatabaseService } from '../libs/database/src/database.service.js';
+import type { Cluster } from '../test/support/cluster.js';
+import { ArgumentError, isNamedBy, readArguments } from './arguments.js';
+import type { Arguments } from './arguments.js';
+import { describeMachine } from './machine.js';
+import { findPgbench, Pgbench } from './peers/pgbench.js';
+import { renderReport, resultLine } from './report.js';
+import type { BenchReport } from './report.js';
+import { SCHEMA } from './schema.js';
+import { headOfLine } from './workloads/head-of-line.js';
+import { latency } from './workloads/latency.js';
+import { overhead } from './workloads/overhead.js';
+import { point, wide } from './workloads/reads.js';
+import { concurrency, fingerprints } from './workloads/scaling.js';
+import { shutdown } from './workloads/shutdown.js';
+import { shortTransactions, transaction } from './workloads/transactions.js';
+import { typeorm } from './workloads/typeorm.js';
+import { CONNECTIONS } from './workloads/workload.js';
+import type { Scene, Workload } from './workloads/workload.js';
+import { failing, insert, mixed, update } from './workloads/writes.js';
 
-const CONNECTIONS = 20;
-const ROWS = 10_000;
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '3' },
-    callers: { type: 'string', default: '64' },
-  },
-});
-const [seconds, rounds, callers] = [values.seconds, values.rounds, values.callers].map(Number) as [
-  number,
-  number,
-  number,
+const WORKLOADS: readonly Workload[] = [
+  point,
+  ...wide,
+  insert,
+  update,
+  transaction,
+  ...shortTransactions,
+  ...typeorm,
+  failing,
+  ...headOfLine,
+  mixed,
+  ...concurrency,
+  ...fingerprints,
+  shutdown,
+  ...overhead,
+  ...latency,
 ];
 
-/** One call of a workload; `n` counts up. */
-type Call = (n: number) => Promise<unknown>;
-
-/** Calls per second of all callers together. */
-async function measure(call: Call): Promise<number> {
-  const endsAtMs = performance.now() + seconds * 1_000;
-  let calls = 0;
-  const caller = async (_: unknown, first: number): Promise<void> => {
-    for (let n = first; performance.now() < endsAtMs; n += callers) {
-      await call(n);
-      calls++;
-    }
+async function prepare(cluster: Cluster, args: Arguments, signal: AbortSignal): Promise<Scene> {
+  const { primary } = cluster;
+  for (const statement of SCHEMA) await primary.sql(statement);
+  const { seconds, rounds, callers } = args;
+  const url = primary.url();
+  const pgbench = findPgbench();
+  return {
+    ...{ url, port: primary.port, seconds, rounds, callers, signal },
+    pgbench: pgbench === undefined ? undefined : new Pgbench(pgbench, url, CONNECTIONS),
+    sql: (text, values) => primary.sql(text, values),
   };
-  await Promise.all(Array.from({ length: callers }, caller));
-  return calls / seconds;
 }
 
-function median(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? 0;
-}
-
-const cluster = await startCluster();
-const url = cluster.primary.url();
-await cluster.primary.sql('create table point (id int primary key, value text)');
-await cluster.primary.sql(
-  `insert into point select i, 'v' || i from generate_series(0, ${ROWS}) i`,
-);
-const core = new DatabaseCore(
-  resolveOptions({ url, pool: { max: CONNECTIONS, min: CONNECTIONS } }),
-);
-await core.start();
-const db = new DatabaseService(core);
-const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
-
-const POINT = 'select id, value from point where id = $1';
-const workloads: Record<string, { readonly ours: Call; readonly theirs: Call }> = {
-  point: {
-    ours: (n) => db.read(POINT, [n % ROWS]),
-    theirs: (n) => pool.query(POINT, [n % ROWS]),
-  },
-  transaction: {
-    ours: (n) => db.transaction((tx) => tx.query(POINT, [n % ROWS])),
-    theirs: async (n) => {
-      const client = await pool.connect();
-      await client.query('begin');
-      await client.query(POINT, [n % ROWS]);
-      await client.query('commit');
-      client.release();
-    },
-  },
-  failing: {
-    ours: () => db.query('insert into point values (1)').catch(() => undefined),
-    theirs: () => pool.query('insert into point values (1)').catch(() => undefined),
-  },
-};
-
-console.log(`${callers} callers, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s`);
-for (const [name, { ours, theirs }] of Object.entries(workloads)) {
-  const figures = { ours: [] as number[], theirs: [] as number[] };
-  await measure(theirs);
-  await measure(ours);
-  for (let round = 0; round < rounds; round++) {
-    figures.theirs.push(await measure(theirs));
-    figures.ours.push(await measure(ours));
-  }
-  const [us, them] = [median(figures.ours), median(figures.theirs)];
+async function runAll(scene: Scene, wanted: readonly Workload[]): Promise<BenchReport> {
+  const { seconds, rounds, callers, pgbench } = scene;
+  const [row] = await scene.sql('show server_version');
+  const version = String(row?.['server_version']);
+  const machine = describeMachine(version, pgbench !== undefined);
+  const date = new Date().toISOString();
+  const workloads: Array<BenchReport['workloads'][number]> = [];
+  const failures: Array<BenchReport['failures'][number]> = [];
   console.log(
-    `${name.padEnd(12)} nestjs-database ${us.toFixed(0).padStart(7)}/s   pg.Pool ${them.toFixed(0).padStart(7)}/s   ratio ${(us / them).toFixed(2)}`,
+    `${machine.cores} x ${machine.cpu}, Node ${machine.node}, PostgreSQL ${machine.postgresql}; ` +
+      `${callers} callers, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s`,
   );
+  if (pgbench === undefined) console.log('pgbench is not installed and takes no part');
+  for (const workload of wanted) {
+    const { name, about } = workload;
+    console.log(`\n${name}: ${about}`);
+    try {
+      const results = await workload.run(scene);
+      workloads.push({ name, about, results });
+      for (const result of results) console.log(resultLine(result));
+    } catch (error) {
+      scene.signal.throwIfAborted();
+      // The others' figures are worth having, and the exit code tells that some are missing.
+      failures.push({ name, error: (error as Error).message });
+      console.error(error);
+    }
+  }
+  const settings = { seconds, rounds, callers, connections: CONNECTIONS };
+  return { machine, date, settings, workloads, failures };
 }
-await core.close();
-await pool.end();
-await cluster.stop();
+
+async function main(signal: AbortSignal): Promise<number> {
+  const args = readArguments(
+    process.argv.slice(2),
+    WORKLOADS.map(({ name }) => name),
+  );
+  const { only, json, report } = args;
+  const wanted = WORKLOADS.filter(
+    ({ name }) => only.length === 0 || only.some((each) => isNamedBy(name, each)),
+  );
+  // All peers at a time, and one that closes beside one that opens.
+  const cluster = await startCluster({ settings: { max_connections: 400 } });
+  try {
+    signal.throwIfAborted();
+    const figures = await runAll(await prepare(cluster, args, signal), wanted);
+    const text = JSON.stringify(figures, null, 2);
+    if (json !== undefined) await writeFile(json, `${text}\n`);
+    if (report !== undefined) {
+      await writeFile(report, await renderReport(JSON.parse(text) as BenchReport));
+    }
+    return figures.failures.length === 0 ? 0 : 1;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+const stopped = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => stopped.abort(new Error(`stopped by ${name}`)));
+}
+try {
+  process.exitCode = await main(stopped.signal);
+} catch (error) {
+  if (error instanceof ArgumentError) console.error(error.message);
+  else console.error(stopped.signal.aborted ? 'stopped before the end: no figures' : error);
+  process.exitCode = error instanceof ArgumentError ? 2 : 1;
+}
