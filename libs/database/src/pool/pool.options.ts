@@ -42,6 +42,11 @@ export interface PoolOptions {
   readonly saturationRatio: number;
   /** Longest wait for leased connections when the pool closes, in ms. @default 10000 */
   readonly closeTimeoutMs: number;
+  /**
+   * A client of `pgPool()`, and a query runner of TypeORM, has a connection only while it needs one: from its first
+   * statement that leaves something in the session on, and for a transaction. false takes it at `connect()`. @default true
+   */
+  readonly virtualClients: boolean;
 }
 
 /** Defaults of {@link PoolOptions}. */
@@ -61,6 +66,7 @@ export const POOL_DEFAULTS: PoolOptions = Object.freeze({
   maxConnecting: 4,
   saturationRatio: 0.8,
   closeTimeoutMs: 10_000,
+  virtualClients: true,
 });
 
 /**
@@ -126,4 +132,5 @@ export function checkPool(path: string, pool: PoolOptions, checks: Checks): void
   checks.count(`${path}.maxConnecting`, pool.maxConnecting, { min: 1 });
   checks.number(`${path}.saturationRatio`, pool.saturationRatio, { min: 0.01, max: 1 });
   checks.durationMs(`${path}.closeTimeoutMs`, pool.closeTimeoutMs, { min: 0 });
+  checks.boolean(`${path}.virtualClients`, pool.virtualClients);
 }
