@@ -141,7 +141,7 @@ describe('a session', () => {
     await start();
     await onClient(async (client) => {
       const heard: string[] = [];
-      client.on('notice', ({ message }) => heard.push(message));
+      client.on('notice', ({ message }: { message: string }) => heard.push(message));
       await client.query('rollback');
       await client.query('select 1');
       expect(heard).toEqual(['there is no transaction in progress']);
@@ -216,7 +216,7 @@ describe('statements of one client', () => {
         client.query('rollback'),
         client.query('select count(*)::int as n from item'),
       ]);
-      const counts = answers.flatMap(({ rows }) => rows.map((row) => row['n'] as unknown));
+      const counts = answers.flatMap(({ rows }) => rows.map((row) => row['n']));
       expect(counts).toEqual([1, 2, 1]);
       expect(leased()).toBe(0);
     });

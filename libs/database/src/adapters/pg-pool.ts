@@ -45,9 +45,9 @@ export interface PgPoolParts {
   readonly stats: () => readonly PoolStats[];
   readonly state: () => 'open' | 'ending' | 'ended';
   /** Why nobody is let in now; undefined when everybody is. */
-  readonly refusal?: () => Error | undefined;
+  readonly refusal?: (() => Error | undefined) | undefined;
   /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
-  readonly timeoutMs?: () => number | undefined;
+  readonly timeoutMs?: (() => number | undefined) | undefined;
 }
 
 /** Told about a client, or why there is none. */

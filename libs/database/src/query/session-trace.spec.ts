@@ -8,7 +8,6 @@ const traceOf = (text: string): SessionTrace => new Classifier().classify(text).
 
 describe('a session keeps nothing of', () => {
   it.each([
-    '',
     'select 1',
     'select * from item where lower(name) = $1 order by id limit 1 for update',
     'insert into item values (1) on conflict do nothing returning id',
