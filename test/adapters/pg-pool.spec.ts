@@ -94,7 +94,7 @@ describe('a connection', () => {
     await client.query('insert into item values (1)');
     client.release();
     const next = await pool.connect();
-    expect(next.processID).toBe(client.processID);
+    expect(await pidOf(next)).toBe(client.processID);
     expect(next.getTransactionStatus()).toBe('I');
     expect((await next.query('select * from item')).rows).toEqual([]);
     next.release();
@@ -146,6 +146,8 @@ describe('many callers', () => {
         client.release();
       }
     });
+    // A client waits from its first statement on.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(pool.waitingCount).toBeGreaterThan(900);
     await Promise.all(asking);
     expect(pids.size).toBeLessThanOrEqual(5);
@@ -155,9 +157,12 @@ describe('many callers', () => {
   it('wait for a client no longer than the pool allows', async () => {
     const { pools } = await start({ pool: { max: 1, min: 1, acquireTimeoutMs: 300 } });
     const pool = pools.pgPool();
-    const client = await waitFor(() => pool.connect(), { describe: 'the first connection' });
-    const error = await failure(pool.connect(), PoolTimeoutError);
+    const client = await pool.connect();
+    await client.query('begin');
+    const waiting = await pool.connect();
+    const error = await failure(waiting.query('begin'), PoolTimeoutError);
     expect(error.code).toBe('DB_POOL_TIMEOUT');
+    waiting.release();
     client.release();
   });
 });
@@ -188,7 +193,9 @@ describe('an error', () => {
     const { pools } = await startBehindProxy({});
     await proxy?.setMode('refuse');
     proxy?.killAll();
-    const error = await failure(pools.pgPool().connect(), ConnectionError);
+    const client = await pools.pgPool().connect();
+    const error = await failure(client.query('begin'), ConnectionError);
+    client.release();
     expect(error).toMatchObject({ code: 'ECONNREFUSED', safeToRetry: true });
   });
 
@@ -264,8 +271,10 @@ describe('the end', () => {
   it('waits for a client that is still out', async () => {
     const app = await start();
     const client = await app.pools.pgPool().connect();
+    await client.query('begin');
     const closing = app.close();
     expect((await client.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
+    await client.query('commit');
     client.release();
     await closing;
   });

@@ -11,6 +11,7 @@ import {
   DatabaseService,
   getDatabaseToken,
   QueryTimeoutError,
+  findDatabaseError,
 } from 'nestjs-database';
 import type { DatabaseModuleOptions } from 'nestjs-database';
 import { DataSource, QueryFailedError, Repository } from 'typeorm';
@@ -204,7 +205,8 @@ describe('without its database', () => {
       startup: { waitForDatabase: false },
       typeorm: {},
     });
-    await failure(shelves.authors.find(), ConnectionError);
+    const error = await failure(shelves.authors.find(), QueryFailedError);
+    expect(findDatabaseError(error)).toBeInstanceOf(ConnectionError);
     await proxy?.setMode('pass');
     await waitFor(() => shelves.authors.find(), { describe: 'the repository to answer' });
     await waitFor(() => shelves.dataSource.isInitialized, { describe: 'the data source to start' });

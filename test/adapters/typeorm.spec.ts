@@ -9,6 +9,8 @@ import {
 } from 'nestjs-database';
 import { DataSource, EventSubscriber, QueryFailedError } from 'typeorm';
 import type { EntitySubscriberInterface, InsertEvent } from 'typeorm';
+import { getCoreToken } from '../../libs/database/src/database.tokens.js';
+import type { Events } from '../../libs/database/src/kernel/events.js';
 import { failure } from '../support/failure.js';
 import { useLeakCheck } from '../support/leak-check.js';
 import { useTestDatabase } from '../support/postgres.js';
@@ -60,7 +62,42 @@ const giveUp = async (): Promise<never> => {
   throw new Unwanted();
 };
 
+describe('a query runner', () => {
+  it('has no connection between its statements, 100 of them neither', async () => {
+    const dataSource = started.app.get(DataSource);
+    const runners = Array.from({ length: 100 }, () => dataSource.createQueryRunner());
+    await Promise.all(runners.map((runner) => runner.connect()));
+    const leased = (): number | undefined => pools.stats()[0]?.leased;
+    try {
+      expect(leased()).toBe(0);
+      const [runner] = runners;
+      await runner?.manager.find(Author);
+      await runner?.manager.insert(Author, { name: 'Ada' });
+      expect(leased()).toBe(0);
+      await runner?.startTransaction();
+      await runner?.manager.insert(Author, { name: 'Bob' });
+      expect(leased()).toBe(1);
+      await runner?.rollbackTransaction();
+      expect(leased()).toBe(0);
+    } finally {
+      await Promise.all(runners.map((runner) => runner.release()));
+    }
+    expect(await names()).toEqual(['Ada']);
+  });
+});
+
 describe('a repository', () => {
+  it('takes no lease for a find', async () => {
+    const { authors } = library;
+    await authors.save({ name: 'Ada' });
+    const { events } = started.app.get<{ events: Events }>(getCoreToken('default'));
+    const pinned: boolean[] = [];
+    const stop = events.on('query:done', (record) => pinned.push(record.pinned));
+    expect(await authors.find()).toHaveLength(1);
+    stop();
+    expect(pinned).toEqual([false]);
+  });
+
   it('saves, finds, updates and removes', async () => {
     const { authors } = library;
     const ada = await authors.save({ name: 'Ada' });

@@ -39,7 +39,9 @@ export function newPgPool(
     stats: () => statsOf(core, role),
     state: () =>
       core.isClosing ? (core.status().state === 'closed' ? 'ended' : 'ending') : 'open',
-    ...gate,
+    // One by one: a gate is an object with more in it, options of its own for one.
+    refusal: gate.refusal,
+    timeoutMs: gate.timeoutMs,
   });
 }
 

@@ -10,7 +10,7 @@ import type { TransactionRunner } from '../transaction/transaction-runner.js';
 import { ISOLATION_LEVELS } from '../transaction/transaction.options.js';
 import type { PgResult } from './pg-pool.types.js';
 import { sendCommit } from './pg-seat.js';
-import type { PgSeat } from './pg-seat.js';
+import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 import { readCommand } from './transaction-command.js';
 import type { TransactionCommand, TransactionModes } from './transaction-command.js';
 
@@ -31,7 +31,7 @@ export class JoinedSeat implements PgSeat {
   private savepoint: Savepoint | undefined;
   private hasLeft = false;
   /** The last command that is under way; what comes after it waits, as on a connection. */
-  turn: Promise<unknown> | undefined;
+  private turn: Promise<unknown> | undefined;
 
   constructor(
     private readonly scope: Scope,
@@ -42,8 +42,12 @@ export class JoinedSeat implements PgSeat {
     return this.scope.lease;
   }
 
+  get node(): string {
+    return this.scope.node;
+  }
+
   /** The scope of the code that asks, when it lies inside ours: ours would make it wait. */
-  pinned(): Scope {
+  private pinned(): Scope {
     const base = this.savepoint?.scope ?? this.scope;
     const { scope } = this.parts.ambient;
     return scope !== undefined && base.encloses(scope) ? scope : base;
@@ -62,6 +66,18 @@ export class JoinedSeat implements PgSeat {
     }
     if (command !== undefined) return this.inTurn(() => this.obey(command, send));
     return this.turn === undefined ? send() : this.turn.then(send);
+  }
+
+  async work(request: PgWork): Promise<void> {
+    if (this.turn !== undefined) await this.turn;
+    await this.parts.desk.sendWork({ ...request, pinned: this.pinned() });
+  }
+
+  /** The connection is that of the scope. */
+  keep(): void {}
+
+  listen(event: SessionEvent, listener: (message: never) => void): () => void {
+    return this.lease.connection.listen(event, listener);
   }
 
   leave(): void {

@@ -4,7 +4,6 @@ import type { Clock, Timer } from '../kernel/clock.js';
 import { ConnectionError, UsageError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
-import type { TripDesk } from '../query/trip-desk.js';
 import type { ForeignGuard } from '../transaction/foreign-guard.js';
 import { answer, isSubmittable, readCall } from './pg-call.js';
 import { asPgError } from './pg-error.js';
@@ -14,7 +13,6 @@ import type { PgSeat } from './pg-seat.js';
 /** What a client works with. */
 export interface PgPoolClientParts {
   readonly seat: PgSeat;
-  readonly desk: TripDesk;
   readonly clock: Clock;
   readonly guard: ForeignGuard;
   /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
@@ -46,9 +44,14 @@ export class PgPoolClient extends EventEmitter {
     this.on('newListener', (event: string | symbol) => this.hear(event));
   }
 
-  /** Process id of the backend. */
-  get processID(): number {
-    return this.parts.seat.lease.facts().backendPid;
+  /**
+   * Process id of the backend; null while the client has no connection. From the first look on it keeps the one that
+   * its next statement takes.
+   */
+  get processID(): number | null {
+    const { seat } = this.parts;
+    if (!this.isReleased) seat.keep();
+    return seat.lease?.facts().backendPid ?? null;
   }
 
   query<T extends PgSubmittable>(submittable: T): T;
@@ -109,7 +112,7 @@ export class PgPoolClient extends EventEmitter {
 
   /** As the server said last: outside a transaction, inside one, inside a failed one. */
   getTransactionStatus(): 'I' | 'T' | 'E' | null {
-    return STATUS[this.parts.seat.lease.transactionStatus];
+    return STATUS[this.parts.seat.lease?.transactionStatus ?? 'idle'];
   }
 
   private send(what: Statement, timeoutMs: number | undefined): Promise<PgResult> {
@@ -128,7 +131,8 @@ export class PgPoolClient extends EventEmitter {
   }
 
   private requireOwn(text: string): void {
-    const refusal = this.parts.guard.refusal(this.parts.seat.lease, text);
+    const { seat } = this.parts;
+    const refusal = this.parts.guard.refusal(seat.lease ?? seat, text);
     if (refusal !== undefined) throw refusal;
   }
 
@@ -149,17 +153,14 @@ export class PgPoolClient extends EventEmitter {
     try {
       this.requireHeld();
       this.requireOwn(text);
-      const { seat } = this.parts;
-      if (seat.turn !== undefined) await seat.turn;
-      await this.parts.desk.sendWork({
+      await this.parts.seat.work({
         statement: { text },
-        work: (connection: Lease['connection']) => {
+        work: (connection) => {
           isSubmitted = true;
           return connection.submit(submittable);
         },
         timeoutMs: SUBMITTABLE_TIMEOUT_MS,
         signal: abort.signal,
-        pinned: seat.pinned(),
       });
     } catch (error) {
       if (!isSubmitted) submittable.handleError(error as Error);
@@ -176,15 +177,17 @@ export class PgPoolClient extends EventEmitter {
 
   /** Listens to the session from the first listener on. Who shares a connection hears of its end by his statements. */
   private hear(event: string | symbol): void {
-    const { lease, isOwn } = this.parts.seat;
+    const { seat } = this.parts;
     if (this.isReleased || this.deafen.has(event)) return;
     if (event === 'notification' || event === 'notice') {
       const told = (message: never): void => void this.emit(event, message);
-      this.deafen.set(event, lease.connection.listen(event, told));
-    } else if (isOwn && (event === 'error' || event === 'end')) {
+      // They come from one session: that is not given back for another one.
+      seat.keep();
+      this.deafen.set(event, seat.listen(event, told));
+    } else if (seat.isOwn && (event === 'error' || event === 'end')) {
       this.deafen.set(
         event,
-        lease.connection.listen('end', () => this.ended(event)),
+        seat.listen('end', () => this.ended(event)),
       );
     }
   }

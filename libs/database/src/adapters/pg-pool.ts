@@ -2,13 +2,14 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../kernel/clock.js';
 import { UsageError } from '../kernel/errors.js';
-import type { BorrowSampler } from '../pool/borrow-sampler.js';
+import type { BorrowPlace, BorrowSampler } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { PoolStats } from '../pool/pool-stats.js';
 import type { PoolOptions } from '../pool/pool.options.js';
 import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
+import type { TripRequest } from '../query/trip.js';
 import type { Ambient } from '../transaction/ambient.js';
 import type { ForeignGuard } from '../transaction/foreign-guard.js';
 import type { TransactionRunner } from '../transaction/transaction-runner.js';
@@ -26,6 +27,7 @@ import type {
 } from './pg-pool.types.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat } from './pg-seat.js';
+import { VirtualSeat } from './virtual-seat.js';
 import { readCommand } from './transaction-command.js';
 
 /** What a facade works with. */
@@ -43,9 +45,9 @@ export interface PgPoolParts {
   readonly stats: () => readonly PoolStats[];
   readonly state: () => 'open' | 'ending' | 'ended';
   /** Why nobody is let in now; undefined when everybody is. */
-  readonly refusal?: () => Error | undefined;
+  readonly refusal?: (() => Error | undefined) | undefined;
   /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
-  readonly timeoutMs?: () => number | undefined;
+  readonly timeoutMs?: (() => number | undefined) | undefined;
 }
 
 /** Told about a client, or why there is none. */
@@ -162,7 +164,8 @@ export class PgPool extends EventEmitter {
       }
       this.requireNoBoundary(what);
       const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
-      return await (this.isWatched ? this.onClient(what, limitMs) : this.send(what, limitMs));
+      if (this.isWatched) return await this.onClient(what, limitMs);
+      return await this.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope });
     } catch (error) {
       throw asPgError(error);
     }
@@ -182,7 +185,10 @@ export class PgPool extends EventEmitter {
     }
   }
 
-  private send(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+  private send(
+    statement: Statement,
+    how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
+  ): Promise<PgResult> {
     const { classifier, role } = this.parts;
     return this.parts.desk.send({
       statement,
@@ -190,9 +196,8 @@ export class PgPool extends EventEmitter {
       wants: 'result',
       repeatable: role === 'replica' && classifier.classify(statement.text).kind === 'pure',
       maxLagMs: undefined,
-      timeoutMs,
       signal: undefined,
-      pinned: this.parts.ambient.scope,
+      ...how,
     });
   }
 
@@ -206,6 +211,7 @@ export class PgPool extends EventEmitter {
         return this.newClient(new JoinedSeat(scope, this.parts));
       }
       const borrowedAt = sampler.sample();
+      if (this.isVirtual) return this.newClient(this.virtualSeat(borrowedAt));
       const { holding } = ambient;
       const request = { ...this.direction(), borrowedAt, holding };
       const lease = await desk.sendForLease<Lease>(request);
@@ -215,19 +221,39 @@ export class PgPool extends EventEmitter {
     }
   }
 
+  /** Who listens to the pool's events is told of connections; a pool that closes refuses as it always did. */
+  private get isVirtual(): boolean {
+    const { options, state } = this.parts;
+    return options.virtualClients && !this.isWatched && state() === 'open';
+  }
+
+  private virtualSeat(borrowedAt: BorrowPlace | undefined): VirtualSeat {
+    const { ambient, classifier, clock, desk, role, stats } = this.parts;
+    return new VirtualSeat({
+      node: stats()[0]?.node ?? role,
+      desk,
+      classifier,
+      clock,
+      holding: () => ambient.holding,
+      borrow: (holding) => desk.sendForLease<Lease>({ ...this.direction(), borrowedAt, holding }),
+      send: (statement, timeoutMs, holding) =>
+        this.send(statement, { timeoutMs, pinned: undefined, holding }),
+    });
+  }
+
   private direction(): { intent: 'read' | 'write'; consistency: 'eventual' | undefined } {
     const reads = this.parts.role === 'replica';
     return { intent: reads ? 'read' : 'write', consistency: reads ? 'eventual' : undefined };
   }
 
   private newClient(seat: PgSeat): PgPoolClient {
-    const { desk, clock, guard, timeoutMs = () => undefined } = this.parts;
+    const { clock, guard, timeoutMs = () => undefined } = this.parts;
     const released = (client: PgPoolClient, error: unknown, isDestroyed: boolean): void => {
       if (!seat.isOwn) return;
       this.emit('release', error, client);
       if (isDestroyed) this.emit('remove', client);
     };
-    return new PgPoolClient({ seat, desk, clock, guard, timeoutMs, released });
+    return new PgPoolClient({ seat, clock, guard, timeoutMs, released });
   }
 
   /** Listeners may send statements: these run before those of the borrower. */

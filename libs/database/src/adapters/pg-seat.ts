@@ -2,21 +2,33 @@
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
-import type { Pinned } from '../query/trip.js';
+import type { Pinned, TripRequest } from '../query/trip.js';
 import { doubtOf } from '../transaction/boundaries.js';
 import type { PgResult } from './pg-pool.types.js';
 import { readCommand } from './transaction-command.js';
 
+/** What a session tells by itself. */
+export type SessionEvent = Parameters<Lease['connection']['listen']>[0];
+
+/** Something that speaks the protocol by itself: a cursor, a COPY stream. */
+export type PgWork = Pick<TripRequest, 'statement' | 'timeoutMs' | 'signal'> & {
+  readonly work: (connection: Lease['connection']) => Promise<void>;
+};
+
 /** The place of a checked out client. */
 export interface PgSeat {
-  readonly lease: Lease;
+  /** Its connection; undefined while it has none. */
+  readonly lease: Lease | undefined;
+  /** Name of the node that the client asks. */
+  readonly node: string;
   /** True when the client is the only user of the connection. */
   readonly isOwn: boolean;
-  /** Ends when commands that change where statements go have been obeyed; undefined when there are none. */
-  readonly turn: Promise<unknown> | undefined;
-  /** Where a statement goes now. */
-  pinned(): Pinned;
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult>;
+  work(request: PgWork): Promise<void>;
+  /** From now on the connection is not given back before the end. */
+  keep(): void;
+  /** Hears the session, or the sessions that the client has. Returns what ends that. */
+  listen(event: SessionEvent, listener: (message: never) => void): () => void;
   /** The client is given back; `destroys` gives up the connection too. */
   leave(destroys: boolean): void;
 }
@@ -41,15 +53,14 @@ export async function sendCommit(
 /** A lease from `connect()` to `release()`. */
 export class OwnSeat implements PgSeat {
   readonly isOwn = true;
-  readonly turn = undefined;
 
   constructor(
     readonly lease: Lease,
     private readonly desk: TripDesk,
   ) {}
 
-  pinned(): Pinned {
-    return this.lease;
+  get node(): string {
+    return this.lease.node;
   }
 
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
@@ -58,6 +69,17 @@ export class OwnSeat implements PgSeat {
       return sendCommit(desk, lease, lease, statement);
     }
     return desk.sendOn(lease, statement, { timeoutMs }) as Promise<PgResult>;
+  }
+
+  work(request: PgWork): Promise<void> {
+    return this.desk.sendWork({ ...request, pinned: this.lease });
+  }
+
+  /** It has one from the beginning. */
+  keep(): void {}
+
+  listen(event: SessionEvent, listener: (message: never) => void): () => void {
+    return this.lease.connection.listen(event, listener);
   }
 
   leave(destroys: boolean): void {

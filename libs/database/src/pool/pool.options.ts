@@ -54,6 +54,11 @@ export interface PoolOptions {
    * @default 256
    */
   readonly prepare: number | false;
+  /**
+   * A client of `pgPool()`, and a query runner of TypeORM, has a connection only while it needs one: from its first
+   * statement that leaves something in the session on, and for a transaction. false takes it at `connect()`. @default true
+   */
+  readonly virtualClients: boolean;
 }
 
 /** Defaults of {@link PoolOptions}. */
@@ -75,6 +80,7 @@ export const POOL_DEFAULTS: PoolOptions = Object.freeze({
   closeTimeoutMs: 10_000,
   lane: 4,
   prepare: 256,
+  virtualClients: true,
 });
 
 /**
@@ -143,4 +149,5 @@ export function checkPool(path: string, pool: PoolOptions, checks: Checks): void
   if (pool.lane !== false) checks.count(`${path}.lane`, pool.lane, { min: 0, max: 64 });
   if (pool.prepare !== false)
     checks.count(`${path}.prepare`, pool.prepare, { min: 0, max: 10_000 });
+  checks.boolean(`${path}.virtualClients`, pool.virtualClients);
 }

@@ -1,6 +1,8 @@
 // What a statement does, by PostgreSQL's own parser: may it go to a replica, may it run twice?
 import { loadModule, parseSync } from 'libpg-query';
 import { ACTING_FUNCTIONS, PURE_FUNCTIONS } from './functions.js';
+import { moreTrace, traceOf } from './session-trace.js';
+import type { SessionTrace } from './session-trace.js';
 
 /**
  * `pure`: reads only, by known functions; may run twice. `read`: no writing clause, but calls a
@@ -10,7 +12,12 @@ import { ACTING_FUNCTIONS, PURE_FUNCTIONS } from './functions.js';
 export type StatementKind = 'pure' | 'read' | 'write' | 'unknown';
 
 /** The judgement on one text. */
-export interface Classification {
+export interface Classification extends Verdict {
+  /** What it leaves in its session. */
+  readonly trace: SessionTrace;
+}
+
+interface Verdict {
   readonly kind: StatementKind;
   /** What made it a write, such as `INSERT` or `FOR UPDATE`; for messages. */
   readonly because: string | undefined;
@@ -27,9 +34,13 @@ const MAX_TEXT_LENGTH = 100_000;
 const MAX_NESTING = 3_000;
 const NESTING = /[-+*/%^|&<>=~!@#:([]|[a-z_]\w*/gi;
 
-const UNKNOWN: Classification = Object.freeze({ kind: 'unknown', because: undefined });
-const PURE: Classification = Object.freeze({ kind: 'pure', because: undefined });
-const READ: Classification = Object.freeze({ kind: 'read', because: undefined });
+const UNKNOWN: Classification = Object.freeze({
+  kind: 'unknown',
+  because: undefined,
+  trace: 'session',
+});
+const PURE: Verdict = Object.freeze({ kind: 'pure', because: undefined });
+const READ: Verdict = Object.freeze({ kind: 'read', because: undefined });
 const RANK: Readonly<Record<StatementKind, number>> = { pure: 0, read: 1, unknown: 2, write: 3 };
 
 const WRITING_NODES: Readonly<Record<string, string>> = {
@@ -43,15 +54,15 @@ const WRITING_NODES: Readonly<Record<string, string>> = {
 
 type Tree = Readonly<Record<string, unknown>>;
 
-function worse(a: Classification, b: Classification): Classification {
+function worse(a: Verdict, b: Verdict): Verdict {
   return RANK[b.kind] > RANK[a.kind] ? b : a;
 }
 
-function write(because: string): Classification {
+function write(because: string): Verdict {
   return { kind: 'write', because };
 }
 
-function judgeFunction(call: Tree): Classification {
+function judgeFunction(call: Tree): Verdict {
   const parts = (call['funcname'] as Array<{ String: { sval: string } }>).map((p) => p.String.sval);
   const name = parts.at(-1) ?? '';
   const builtIn = parts.length === 1 || parts[0] === 'pg_catalog';
@@ -60,7 +71,7 @@ function judgeFunction(call: Tree): Classification {
 }
 
 /** The worst that any part of the tree does. */
-function judge(node: unknown): Classification {
+function judge(node: unknown): Verdict {
   let verdict = PURE;
   if (Array.isArray(node)) {
     for (const item of node) verdict = worse(verdict, judge(item));
@@ -76,13 +87,13 @@ function judge(node: unknown): Classification {
   return verdict;
 }
 
-function judgeExplain(explain: Tree): Classification {
+function judgeExplain(explain: Tree): Verdict {
   const options = (explain['options'] ?? []) as Array<{ DefElem: { defname: string } }>;
   const runs = options.some((option) => option.DefElem.defname === 'analyze');
   return runs ? judgeStatement(explain['query'] as Tree) : PURE;
 }
 
-function judgeStatement(statement: Tree): Classification {
+function judgeStatement(statement: Tree): Verdict {
   const [[kind, node] = ['', {}]] = Object.entries(statement);
   if (kind === 'SelectStmt') return judge(node);
   if (kind === 'VariableShowStmt') return PURE;
@@ -102,11 +113,9 @@ function mayNestTooDeep(text: string): boolean {
 function parse(text: string): Classification {
   if (mayNestTooDeep(text)) return UNKNOWN;
   try {
-    const statements = parseSync(text).stmts ?? [];
-    return statements.reduce<Classification>(
-      (verdict, { stmt }) => worse(verdict, judgeStatement(stmt as unknown as Tree)),
-      PURE,
-    );
+    const trees = (parseSync(text).stmts ?? []).map(({ stmt }) => stmt as unknown as Tree);
+    const verdict = trees.map(judgeStatement).reduce(worse, PURE);
+    return { ...verdict, trace: trees.map(traceOf).reduce(moreTrace, 'none') };
   } catch {
     // Not an error of ours: extensions have their own syntax, and the server reports what is wrong.
     return UNKNOWN;

@@ -18,6 +18,14 @@ export const ACTING_FUNCTIONS: ReadonlySet<string> = new Set(
     .map((name) => name.trim()),
 );
 
+/** Built-in functions that are not pure and leave nothing in their session, once their transaction is over. */
+export const TRACELESS_FUNCTIONS: ReadonlySet<string> = new Set(
+  `nextval setval pg_notify pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock
+  pg_try_advisory_xact_lock_shared pg_current_xact_id txid_current random gen_random_uuid clock_timestamp timeofday`
+    .split(/\s+/)
+    .map((name) => name.trim()),
+);
+
 /** Built-in functions that only compute: a statement made of these may run twice. */
 export const PURE_FUNCTIONS: ReadonlySet<string> = new Set(
   `count sum avg min max bool_and bool_or every string_agg array_agg json_agg jsonb_agg json_object_agg

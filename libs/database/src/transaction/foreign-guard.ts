@@ -1,7 +1,6 @@
 // Finds code inside a transaction that uses a connection which does not belong to it.
 import { UsageError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
-import type { Lease } from '../pool/lease.js';
 import type { Ambient } from './ambient.js';
 import type { TransactionDefaults } from './transaction.options.js';
 
@@ -18,12 +17,12 @@ export class ForeignGuard {
     private readonly policy: TransactionDefaults['foreignConnections'],
   ) {}
 
-  /** Tells of a statement that goes elsewhere; gives the error when the policy is to refuse it. */
-  refusal(lease: Lease, text: string): UsageError | undefined {
+  /** Tells of a statement that goes elsewhere: `place` is its lease, if it has one. Gives the error when the policy is to refuse it. */
+  refusal(place: { readonly node: string }, text: string): UsageError | undefined {
     const { scope } = this.ambient;
-    if (scope === undefined || scope.kind === 'session' || scope.lease === lease) return undefined;
+    if (scope === undefined || scope.kind === 'session' || scope.lease === place) return undefined;
     if (this.policy === 'allow') return undefined;
-    this.events.emit('transaction:foreign-connection', { node: lease.node, text });
+    this.events.emit('transaction:foreign-connection', { node: place.node, text });
     return this.policy === 'refuse' ? new UsageError(FOREIGN) : undefined;
   }
 }
