@@ -15,13 +15,13 @@ const sampled = (sampler: BorrowSampler, count: number): boolean[] =>
   Array.from({ length: count }, () => sampler.sample() !== undefined);
 
 describe('BorrowSampler', () => {
-  it('remembers the first borrowers, and one in 16 of those who follow', () => {
+  it('remembers the first borrowers, and one in 512 of those who follow', () => {
     const sampler = new BorrowSampler(new Events());
     expect(sampled(sampler, 16)).toEqual(Array(16).fill(true));
-    const later = sampled(sampler, 1_600);
+    const later = sampled(sampler, 51_200);
     expect(later.filter(Boolean)).toHaveLength(100);
     expect(later[0]).toBe(true);
-    expect(later.slice(1, 16)).toEqual(Array(15).fill(false));
+    expect(later.slice(1, 512)).toEqual(Array(511).fill(false));
   });
 
   it('remembers everybody for a while after a leak', () => {
@@ -30,7 +30,7 @@ describe('BorrowSampler', () => {
     sampled(sampler, 100);
     events.emit('lease:leaked', LEAK);
     expect(sampled(sampler, 10_000).every(Boolean)).toBe(true);
-    expect(sampled(sampler, 160).filter(Boolean)).toHaveLength(10);
+    expect(sampled(sampler, 5_120).filter(Boolean)).toHaveLength(10);
   });
 
   it('names the code that borrows, however deep below our own frames', () => {

@@ -20,15 +20,16 @@ export function borrowerOf(place: BorrowPlace | undefined): string | undefined {
     .join('\n');
 }
 
-/** A stack costs several us, a short transaction some hundred: one in this many is taken. */
-const EVERY = 16;
+/** A stack costs as much as ten short transactions: one in this many is taken, after the first ones. */
+const EVERY = 512;
+const FIRST = 16;
 /** Leases of which each gets its stack after a leak. */
 const AFTER_LEAK = 10_000;
 
 /** Decides which borrowers are remembered. A leak that happens twice is found at the second time at the latest. */
 export class BorrowSampler {
   private untilNext = 0;
-  private all = EVERY;
+  private all = FIRST;
 
   constructor(events: Events) {
     events.on('lease:leaked', () => (this.all = AFTER_LEAK));

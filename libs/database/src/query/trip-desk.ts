@@ -20,17 +20,38 @@ import type { Enter } from './stage.js';
 import { Trip } from './trip.js';
 import type { Pinned, TripHost, TripRequest } from './trip.js';
 
-/** What a trip asks for unless it says otherwise. */
-const ORDINARY = {
-  intent: 'write',
-  wants: 'result',
-  repeatable: false,
-  consistency: undefined,
-  maxLagMs: undefined,
-  timeoutMs: undefined,
-  signal: undefined,
-  pinned: undefined,
-} as const;
+const NOTHING: Partial<TripRequest> = Object.freeze({});
+const NO_STATEMENT: Statement = Object.freeze({ text: '' });
+
+/**
+ * A whole request, with what is usual for the rest. Property by property: a spread of two objects costs as much as the
+ * rest of a trip.
+ */
+function requestOf(
+  statement: Statement,
+  extra: Partial<TripRequest>,
+  wants: TripRequest['wants'],
+  pinned: Pinned | undefined,
+): TripRequest {
+  return {
+    statement,
+    intent: extra.intent ?? 'write',
+    wants,
+    work: extra.work,
+    repeatable: wants === 'lease' || extra.repeatable === true,
+    consistency: extra.consistency,
+    maxLagMs: extra.maxLagMs,
+    after: extra.after,
+    timeoutMs: extra.timeoutMs,
+    signal: extra.signal,
+    pinned,
+    isShareable: extra.isShareable,
+    priority: extra.priority,
+    holding: extra.holding,
+    uncancellable: extra.uncancellable,
+    borrowedAt: extra.borrowedAt,
+  };
+}
 
 function outcomeOf(error: DatabaseError | undefined): QueryOutcome {
   if (error === undefined) return 'ok';
@@ -85,27 +106,26 @@ export class TripDesk implements TripHost {
   sendOn(
     pinned: Pinned,
     statement: Statement,
-    extra: Partial<TripRequest> = {},
+    extra: Partial<TripRequest> = NOTHING,
   ): Promise<QueryResult> {
-    return this.send({ ...ORDINARY, ...extra, statement, pinned });
+    return this.send(requestOf(statement, extra, 'result', pinned));
   }
 
   /** Runs a statement on the primary, outside of any transaction, whoever asks. */
-  sendAlone(statement: Statement, extra: Partial<TripRequest> = {}): Promise<QueryResult> {
-    return this.send({ ...ORDINARY, ...extra, statement });
+  sendAlone(statement: Statement, extra: Partial<TripRequest> = NOTHING): Promise<QueryResult> {
+    return this.send(requestOf(statement, extra, 'result', undefined));
   }
 
   /** Runs `work` on a connection in place of a statement. */
   sendWork<Result>(
     request: Partial<TripRequest> & Pick<TripRequest, 'statement' | 'work'>,
   ): Promise<Result> {
-    return this.send({ ...ORDINARY, ...request });
+    return this.send(requestOf(request.statement, request, 'result', request.pinned));
   }
 
-  /** Asks for a connection; `Lease` is the pool's. */
+  /** Asks for a connection, which may be asked for again; `Lease` is the pool's. */
   sendForLease<Lease>(extra: Partial<TripRequest>): Promise<Lease> {
-    const statement = { text: '' };
-    return this.send({ ...ORDINARY, ...extra, statement, wants: 'lease', repeatable: true });
+    return this.send(requestOf(NO_STATEMENT, extra, 'lease', extra.pinned));
   }
 
   /** @internal */

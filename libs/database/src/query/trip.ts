@@ -48,7 +48,7 @@ export interface TripRequest {
   /** `lease`: the result is the connection itself. */
   readonly wants: 'result' | 'lease';
   /** Runs on the connection in place of the statement, whose text then only describes it: COPY. */
-  readonly work?: (connection: never) => Promise<unknown>;
+  readonly work?: ((connection: never) => Promise<unknown>) | undefined;
   /** True when a repetition after a lost connection does no harm. */
   readonly repeatable: boolean;
   readonly consistency: Consistency | undefined;
@@ -66,7 +66,7 @@ export interface TripRequest {
   /** What the asking code holds, when this is a connection beside it; undefined outside of any scope. */
   readonly holding?: Holding | undefined;
   /** COMMIT under way must never be cancelled: its outcome would be unknown. */
-  readonly uncancellable?: boolean;
+  readonly uncancellable?: boolean | undefined;
   /** Where a lease is borrowed; `stack` is formatted only when somebody reads it. */
   readonly borrowedAt?: { readonly stack?: string } | undefined;
 }

@@ -11,6 +11,7 @@ import {
 import { QueryError, ReadOnlyError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
+import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Scope } from './scope.js';
 import type { IsolationLevel } from './transaction.options.js';
@@ -21,6 +22,10 @@ export interface Beginning {
   readonly readOnly?: boolean | undefined;
   readonly deferrable?: boolean | undefined;
 }
+
+const COMMIT: Statement = Object.freeze({ text: 'COMMIT' });
+const COMMIT_READ = Object.freeze({ uncancellable: true, intent: 'read' } as const);
+const COMMIT_WRITE = Object.freeze({ uncancellable: true, intent: 'write' } as const);
 
 /** BEGIN with its modes, and the server's own limit: what goes ahead of the first statement. */
 export function beginTexts(beginning: Beginning, timeoutMs: number): readonly string[] {
@@ -40,11 +45,11 @@ export function beginTexts(beginning: Beginning, timeoutMs: number): readonly st
  * Begins: BEGIN goes with the first statement, within what is left by then. Behind statements of a session that nobody
  * has awaited it goes by itself, for they are no part of the transaction.
  */
-export async function begin(desk: TripDesk, scope: Scope, beginning: Beginning): Promise<void> {
+export function begin(desk: TripDesk, scope: Scope, beginning: Beginning): Promise<unknown> | void {
   const { lease } = scope;
   const texts = (): readonly string[] => beginTexts(beginning, scope.leftMs);
-  if (lease.isWorking) await desk.sendOn(lease, { text: texts().join('; ') });
-  else lease.begin(texts);
+  if (lease.isWorking) return desk.sendOn(lease, { text: texts().join('; ') });
+  lease.begin(texts);
 }
 
 /**
@@ -85,9 +90,7 @@ export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean):
   }
   let command: string;
   try {
-    const intent = isReadOnly ? 'read' : 'write';
-    const extra = { uncancellable: true, intent } as const;
-    ({ command } = await desk.sendOn(lease, { text: 'COMMIT' }, extra));
+    ({ command } = await desk.sendOn(lease, COMMIT, isReadOnly ? COMMIT_READ : COMMIT_WRITE));
   } catch (error) {
     if (!lease.hasBegun) throw scope.firstError ?? error;
     const doubt = doubtOf(error, lease);
@@ -148,14 +151,17 @@ export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): P
     }
     const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
     signal?.addEventListener('abort', aborted, { once: true });
-    // An async wrapper: a callback that throws before its first await must not leave the timer behind. Cleaned up
-    // before the outcome is told: a signal that is heard after it would stop the COMMIT.
-    void (async () => work())()
-      .finally(() => {
-        timer.cancel();
-        signal?.removeEventListener('abort', aborted);
-      })
-      .then(resolve, reject);
+    // Cleaned up before the outcome is told: a signal that is heard after it would stop the COMMIT.
+    const over = <Args extends unknown[]>(tell: (...args: Args) => void, ...args: Args): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', aborted);
+      tell(...args);
+    };
+    // An async wrapper: a callback that throws before its first await must not leave the timer behind.
+    (async () => work())().then(
+      (result) => over(resolve, result),
+      (error: unknown) => over(reject, error),
+    );
   });
 }
 

@@ -73,7 +73,17 @@ export class Places {
 
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
     const { ambient, desk, sampler } = this.parts;
-    const borrowedAt = sampler.sample();
-    return desk.sendForLease<Lease>({ ...request, borrowedAt, holding: ambient.holding });
+    const { intent, consistency, maxLagMs, after, timeoutMs, signal, priority } = request;
+    return desk.sendForLease<Lease>({
+      intent: intent ?? 'write',
+      consistency,
+      maxLagMs,
+      after,
+      timeoutMs,
+      signal,
+      priority,
+      borrowedAt: sampler.sample(),
+      holding: ambient.holding,
+    });
   }
 }

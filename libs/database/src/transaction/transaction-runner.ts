@@ -179,7 +179,7 @@ export class TransactionRunner {
     try {
       const result = await this.runIn(scope, work, options);
       leave();
-      await callHooks(scope.afterCommit, this.parts);
+      if (scope.afterCommit.length > 0) await callHooks(scope.afterCommit, this.parts);
       return result;
     } catch (error) {
       leave();
