@@ -140,6 +140,7 @@ describe.each([
   ['docs/listen.md', 'option of `listen`', 'ListenOptions'],
   ['docs/embedded.md', 'option', 'EmbeddedPostgresOptions'],
   ['docs/pool.md', 'figure', 'PoolStats'],
+  ['docs/speed.md', 'figure', 'LaneStats'],
 ])('%s: the table of "%s"', (page, heading, name) => {
   const described = rowsOf(page, heading);
   const members = membersOf(name);

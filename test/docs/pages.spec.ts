@@ -53,6 +53,27 @@ describe('docs/pool.md', () => {
   });
 });
 
+describe('docs/speed.md', () => {
+  const page = usePage('docs/speed.md');
+
+  it('has a report of the lane', async () => {
+    const Report = await page.load<Type<{ lines(): string[] }>>(
+      'lane-report.service.ts',
+      'LaneReportService',
+    );
+    const { service, app } = await provide(Report);
+    expect(service.lines()).toEqual(['primary: 0 reads shared 0/4']);
+    const db = app.get(DatabaseService);
+    await waitFor(
+      async () => {
+        await db.read('select 1 as one');
+        return !service.lines()[0]?.startsWith('primary: 0 ');
+      },
+      { describe: 'a read by the lane', intervalMs: 0 },
+    );
+  });
+});
+
 describe('docs/load.md', () => {
   const page = usePage('docs/load.md');
 

@@ -74,7 +74,7 @@ export function buildStation(
     clock,
     events,
     enter: nodeChain(resilience, new PoolStage(pool, clock)),
-    poolStats: () => pool.stats(),
+    load: () => pool.load,
     isPassable: () => breaker.isPassable,
     isWatched: () => probe.isConnected,
     suspect: () => pool.suspect(),

@@ -189,15 +189,21 @@ export class PgPool extends EventEmitter {
     statement: Statement,
     how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
   ): Promise<PgResult> {
-    const { classifier, role } = this.parts;
-    return this.parts.desk.send({
+    const { classifier, role, desk } = this.parts;
+    const isReplica = role === 'replica';
+    const isPure = classifier.classify(statement.text).kind === 'pure';
+    return desk.send({
       statement,
-      ...this.direction(),
+      intent: isReplica ? 'read' : 'write',
       wants: 'result',
-      repeatable: role === 'replica' && classifier.classify(statement.text).kind === 'pure',
+      repeatable: isReplica && isPure,
+      isShareable: isPure && how.pinned === undefined,
+      consistency: isReplica ? 'eventual' : undefined,
       maxLagMs: undefined,
+      timeoutMs: how.timeoutMs,
       signal: undefined,
-      ...how,
+      pinned: how.pinned,
+      holding: how.holding,
     });
   }
 
@@ -230,7 +236,7 @@ export class PgPool extends EventEmitter {
   private virtualSeat(borrowedAt: BorrowPlace | undefined): VirtualSeat {
     const { ambient, classifier, clock, desk, role, stats } = this.parts;
     return new VirtualSeat({
-      node: stats()[0]?.node ?? role,
+      node: () => stats()[0]?.node ?? role,
       desk,
       classifier,
       clock,

@@ -12,7 +12,8 @@ import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 
 /** What a virtual seat works with. */
 export interface VirtualSeatParts {
-  readonly node: string;
+  /** Name of the node while there is no connection; asked only when somebody wants to know. */
+  readonly node: () => string;
   readonly desk: TripDesk;
   readonly classifier: Classifier;
   readonly clock: Clock;
@@ -71,7 +72,7 @@ export class VirtualSeat implements PgSeat {
   }
 
   get node(): string {
-    return this.lease?.node ?? this.parts.node;
+    return this.lease?.node ?? this.parts.node();
   }
 
   run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {

@@ -36,9 +36,15 @@ export interface Connection {
   /**
    * Sends a statement, behind those that are under way; the answers come in order. The texts of `preface` (one command
    * each) go ahead of it in the same round trip; when one of them fails, neither the rest nor the statement is run, and
-   * its failure is the answer.
+   * its failure is the answer. It leaves at once, or, `together`, at the end of this turn of the event loop with what else
+   * was given until then, in one write.
    */
-  execute(statement: Statement, reply: Reply, preface?: readonly string[]): void;
+  execute(
+    statement: Statement,
+    reply: Reply,
+    preface?: readonly string[],
+    together?: boolean,
+  ): void;
   /**
    * Asks the server to cancel what runs. Resolves to true when the server has closed the cancel socket: until then
    * the request may still hit the next statement. False when it was sent and the close was not seen, by `timeoutMs`

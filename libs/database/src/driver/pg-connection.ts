@@ -129,7 +129,12 @@ export class PgConnection implements Connection {
     this.conversation?.takeBack();
   }
 
-  execute(statement: Statement, reply: Reply, preface: readonly string[] = NONE): void {
+  execute(
+    statement: Statement,
+    reply: Reply,
+    preface: readonly string[] = NONE,
+    together = false,
+  ): void {
     const { conversation } = this;
     if (this.closed || conversation === undefined) {
       reply.replied(goneError(this.closedBecause), undefined);
@@ -142,7 +147,7 @@ export class PgConnection implements Connection {
       reply.replied(error as DatabaseError, undefined);
       return;
     }
-    conversation.ask({ statement, values, preface, reply });
+    conversation.ask({ statement, values, preface, reply, together });
   }
 
   async cancel(timeoutMs: number): Promise<boolean> {

@@ -20,6 +20,7 @@ export interface MemberHome {
   moved(member: LaneMember): void;
 }
 
+const NO_PREFACE: readonly string[] = Object.freeze([]);
 /** Time a CancelRequest may take, and then the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
 
@@ -99,7 +100,7 @@ export class LaneMember implements Sharer {
     trip.isSent = true;
     const hasOwnLimit = trip.request.timeoutMs !== undefined;
     trip.begin(slot, nowMs, hasOwnLimit ? Number.POSITIVE_INFINITY : nowMs + statementTimeoutMs);
-    this.pooled.connection.execute(trip.statement, slot);
+    this.pooled.connection.execute(trip.statement, slot, NO_PREFACE, true);
   }
 
   /** The server has answered the first one, or the connection is lost. */

@@ -92,6 +92,11 @@ export class Lane implements MemberHome {
     return lane === false ? 0 : Math.min(lane, Math.floor(max / POOL_SHARE));
   }
 
+  /** True while it waits for a connection, in the queue of the pool. */
+  get isWaiting(): boolean {
+    return this.recruit !== undefined;
+  }
+
   /** Reads under way and waiting. */
   get load(): number {
     let load = this.parts.admission.queue.size;
@@ -192,7 +197,7 @@ export class Lane implements MemberHome {
   }
 
   /** Sends away those who have waited too long. */
-  shed(nowMs: number): void {
+  look(nowMs: number): void {
     this.parts.admission.look(nowMs);
   }
 
@@ -267,10 +272,10 @@ export class Lane implements MemberHome {
 
   /** Looks for reads that hold others up, for as long as any are under way. */
   private watch(): void {
-    this.timer ??= this.clock.schedule(this.look, LOOK_MS);
+    this.timer ??= this.clock.schedule(this.rescue, LOOK_MS);
   }
 
-  private readonly look = (): void => {
+  private readonly rescue = (): void => {
     this.timer = undefined;
     const nowMs = this.clock.monotonicMs();
     const limitMs = STALL_MS + this.roundTripMs;

@@ -1,4 +1,7 @@
 // A pool as it is seen from outside: an immutable snapshot.
+import type { Admission } from './admission.js';
+import type { Connector } from './connector.js';
+import type { PoolCounters } from './pool-counters.js';
 
 /** Figures of the connections that fast reads share. Counters run from the start of the process. */
 export interface LaneStats {
@@ -30,7 +33,7 @@ export interface PoolStats {
   readonly leased: number;
   /** Being opened. */
   readonly connecting: number;
-  /** Callers in the queue. */
+  /** Callers in the queue, and reads that wait for a place in the lane. */
   readonly waiting: number;
   readonly max: number;
   readonly min: number;
@@ -53,4 +56,45 @@ export interface PoolStats {
   readonly leaks: number;
   readonly lane: LaneStats;
   readonly lastConnectError: string | undefined;
+}
+
+/** The pool as its figures see it. */
+export interface CountedPool {
+  readonly node: string;
+  readonly options: { readonly min: number };
+  readonly connections: { readonly size: number };
+  readonly leased: number;
+  readonly admission: Admission;
+  readonly control: { readonly isSuspended: boolean };
+  readonly borrowed: { readonly leaks: number };
+  readonly lane: { stats(): LaneStats; readonly isWaiting: boolean };
+}
+
+/** The figures of this moment. */
+export function snapshotOf(
+  pool: CountedPool,
+  counters: PoolCounters,
+  connector: Connector,
+): PoolStats {
+  const { leased, max, waiting } = pool.admission.figures();
+  const lane = pool.lane.stats();
+  return {
+    node: pool.node,
+    total: pool.connections.size,
+    idle: pool.connections.size - leased,
+    leased,
+    connecting: connector.connecting,
+    // The lane itself is no caller.
+    waiting: waiting + lane.waiting - Number(pool.lane.isWaiting),
+    max,
+    min: pool.options.min,
+    isSuspended: pool.control.isSuspended,
+    // After a resize more may be leased than there should be.
+    utilizationRatio: Math.min(1, leased / max),
+    ...counters.snapshot(),
+    leaks: pool.borrowed.leaks,
+    connectFailures: connector.failures,
+    lane,
+    lastConnectError: connector.lastError?.message,
+  };
 }

@@ -13,6 +13,7 @@ import { PoolCounters } from './pool-counters.js';
 import { drain } from './pool-closing.js';
 import { PoolControl, REASONS } from './pool-control.js';
 import { PoolKeeper } from './pool-keeper.js';
+import { snapshotOf } from './pool-stats.js';
 import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
 import { PooledConnection } from './pooled-connection.js';
@@ -180,26 +181,7 @@ export class Pool {
   }
 
   stats(): PoolStats {
-    const { leased, max, waiting } = this.admission.figures();
-    const { isSuspended } = this.control;
-    return {
-      node: this.node,
-      total: this.connections.size,
-      idle: this.idle.length,
-      leased,
-      connecting: this.connector.connecting,
-      waiting,
-      max,
-      min: this.options.min,
-      isSuspended,
-      // After a resize more may be leased than there should be.
-      utilizationRatio: Math.min(1, leased / max),
-      ...this.counters.snapshot(),
-      leaks: this.borrowed.leaks,
-      lane: this.lane.stats(),
-      connectFailures: this.connector.failures,
-      lastConnectError: this.connector.lastError?.message,
-    };
+    return snapshotOf(this, this.counters, this.connector);
   }
 
   /**
@@ -208,6 +190,11 @@ export class Pool {
    */
   close(): Promise<void> {
     return (this.closing ??= this.shutDown());
+  }
+
+  /** Callers that are served or wait. */
+  get load(): number {
+    return this.leased + this.admission.queue.size + this.lane.load;
   }
 
   /** Connections that somebody uses. */
@@ -223,9 +210,7 @@ export class Pool {
 
   /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
   look(): void {
-    const nowMs = this.clock.monotonicMs();
-    this.admission.look(nowMs);
-    this.lane.shed(nowMs);
+    for (const queue of [this.admission, this.lane]) queue.look(this.clock.monotonicMs());
   }
 
   /** Opens what is missing: for those who wait, up to `min`, and in place of what was replaced. */

@@ -2,7 +2,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { EventMap } from '../kernel/event-map.js';
 import { Events } from '../kernel/events.js';
-import type { PoolStats } from '../pool/pool-stats.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { ProbeAnswer } from './node-probe.js';
 import { Node } from './node.js';
@@ -39,7 +38,7 @@ function build(declaredRole: DeclaredRole = 'auto'): Node {
     clock,
     events,
     enter: () => undefined,
-    poolStats: () => ({ leased: 3, waiting: 2 }) as PoolStats,
+    load: () => 5,
     isPassable: () => true,
     isWatched: () => isWatched,
     suspect: () => care.push('suspect'),

@@ -3,7 +3,6 @@ import type { Clock } from '../kernel/clock.js';
 import type { Events } from '../kernel/events.js';
 import type { WalPosition } from '../query/position.js';
 import type { Enter } from '../query/stage.js';
-import type { PoolStats } from '../pool/pool-stats.js';
 import type { PositionAnswer, ProbeAnswer } from './node-probe.js';
 import type { Pooling } from './pooling.js';
 
@@ -43,7 +42,8 @@ export interface NodeParts {
   readonly events: Events;
   /** Sends a trip down the node's chain. */
   readonly enter: Enter;
-  readonly poolStats: () => PoolStats;
+  /** Callers that its pool serves or lets wait. */
+  readonly load: () => number;
   /** Whether the node's circuit lets calls in. */
   readonly isPassable: () => boolean;
   /** Whether the connection stands that gave the last answer: what it said of a position holds as long. */
@@ -104,8 +104,7 @@ export class Node {
 
   /** Callers that the node serves or lets wait. */
   get inFlight(): number {
-    const { leased, waiting } = this.parts.poolStats();
-    return leased + waiting;
+    return this.parts.load();
   }
 
   /** What stands between us and the server; undefined when it is not known. */

@@ -1,7 +1,6 @@
 // All nodes: who is primary, probes side by side, and what follows a change.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Events } from '../kernel/events.js';
-import type { PoolStats } from '../pool/pool-stats.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { NodeProbe, ProbeAnswer } from './node-probe.js';
 import { Node } from './node.js';
@@ -82,7 +81,7 @@ function build(...roles: DeclaredRole[]): void {
       clock,
       events,
       enter: () => undefined,
-      poolStats: () => ({ leased: 0, waiting: 0 }) as PoolStats,
+      load: () => 0,
       isPassable: () => true,
       isWatched: () => true,
       suspect: () => undefined,

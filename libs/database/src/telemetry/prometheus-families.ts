@@ -68,6 +68,7 @@ export function writePools(text: PrometheusText, scrape: Scrape, labelsOf: Label
     ['pending_requests', 'Callers that wait for a connection.', ({ waiting }) => waiting],
     ['connecting', 'Connections that are being opened.', ({ connecting }) => connecting],
     ['suspended', 'Whether new work waits: 1 or 0.', ({ isSuspended }) => Number(isSuspended)],
+    ['shared', 'Connections that fast reads share.', ({ lane }) => lane.connections],
   ];
   for (const [name, help, value] of gauges) {
     text.gauge(`db_client_connection_${name}`, help, each(value));
@@ -78,6 +79,8 @@ export function writePools(text: PrometheusText, scrape: Scrape, labelsOf: Label
     ['created', 'Connections opened.', ({ opened }) => opened],
     ['closed', 'Connections closed.', ({ closed }) => closed],
     ['leaks', 'Leases held longer than the leak limit.', ({ leaks }) => leaks],
+    ['shared_reads', 'Reads that went by a shared connection.', ({ lane }) => lane.sent],
+    ['rescued_reads', 'Reads sent again from behind a slow one.', ({ lane }) => lane.rescued],
   ];
   for (const [name, help, value] of counters) {
     text.counter(`db_client_connection_${name}_total`, help, each(value));

@@ -36,7 +36,10 @@ describe('BEGIN', () => {
     ],
     [{}, 0.2, 'BEGIN; SET LOCAL statement_timeout = 1'],
     [{}, -5, 'BEGIN; SET LOCAL statement_timeout = 1'],
-    [{}, 1_000.5, 'BEGIN; SET LOCAL statement_timeout = 1001'],
+    [{}, 999.5, 'BEGIN; SET LOCAL statement_timeout = 1000'],
+    // Few texts, so that they stay prepared.
+    [{}, 1_000.5, 'BEGIN; SET LOCAL statement_timeout = 1100'],
+    [{}, 29_997, 'BEGIN; SET LOCAL statement_timeout = 30000'],
   ])('%j within %d ms', (beginning, timeoutMs, text) => {
     expect(beginTexts(beginning, timeoutMs).join('; ')).toBe(text);
   });

@@ -36,9 +36,14 @@ export function beginTexts(beginning: Beginning, timeoutMs: number): readonly st
     beginning.readOnly === true ? ' READ ONLY' : '',
     beginning.deferrable === true ? ' DEFERRABLE' : '',
   ];
+  return [`BEGIN${modes.join('')}`, `SET LOCAL statement_timeout = ${serverLimitMs(timeoutMs)}`];
+}
+
+/** Above a second in tenths of one, rounded up: few texts, which stay prepared. The deadline itself is kept here. */
+function serverLimitMs(leftMs: number): number {
+  if (leftMs > 1_000) return Math.ceil(leftMs / 100) * 100;
   // 0 would be no limit at all.
-  const limitMs = Math.max(1, Math.ceil(timeoutMs));
-  return [`BEGIN${modes.join('')}`, `SET LOCAL statement_timeout = ${limitMs}`];
+  return Math.max(1, Math.ceil(leftMs));
 }
 
 /**

@@ -40,6 +40,8 @@ function driverOn({ primary, replica }: DataSourceParts): object {
 export class PooledDataSource extends DataSource {
   private isBuilt = false;
   private wasReady = false;
+  /** What managers inherit from; declared only, for the first one is made before fields are. */
+  declare private following: object | undefined;
   private becomingReady: Promise<this> | undefined;
 
   constructor(
@@ -94,13 +96,22 @@ export class PooledDataSource extends DataSource {
   /** Inside db.transaction() a transaction of the manager is a savepoint, and code called in it joins that. */
   override createEntityManager(queryRunner?: QueryRunner): EntityManager {
     const manager = super.createEntityManager(queryRunner);
-    for (const name of BEGINNING) {
-      const method = manager[name].bind(manager) as Method;
-      // The first manager is made by the constructor of TypeORM, before `parts` is there.
-      const following: Method = (...args) => this.parts.ambient.follow(() => method(...args));
-      Object.defineProperty(manager, name, { value: following, configurable: true });
-    }
-    return manager;
+    this.following ??= this.newFollowing(Object.getPrototypeOf(manager) as object);
+    return Object.setPrototypeOf(manager, this.following) as EntityManager;
+  }
+
+  /** The methods of all managers of this source: one is made for each query, so that nothing is bound to it. */
+  private newFollowing(base: object): object {
+    // The first manager is made by the constructor of TypeORM, before `parts` is there.
+    const ambient = (): Ambient => this.parts.ambient;
+    const methods = BEGINNING.map((name) => {
+      const method = (base as Record<string, Method>)[name] as Method;
+      const value = function (this: unknown, ...args: unknown[]): Promise<unknown> {
+        return ambient().follow(() => method.apply(this, args));
+      };
+      return [name, { value, configurable: true, writable: true }] as const;
+    });
+    return Object.create(base, Object.fromEntries(methods)) as object;
   }
 
   /** Once is enough: subscribers that were injected meanwhile would be thrown away. */

@@ -98,7 +98,8 @@ export class Conversation {
       else question.reply.replied(error, undefined);
     };
     const statement = { text: preface.join('; ') };
-    this.ask({ statement, values: [], preface: NO_PREFACE, reply: { replied } });
+    const { together } = question;
+    this.ask({ statement, values: [], preface: NO_PREFACE, reply: { replied }, together });
   }
 
   private send(exchange: Exchange): void {
@@ -112,10 +113,12 @@ export class Conversation {
     if (this.tail === undefined) this.head = exchange;
     else this.tail.next = exchange;
     this.tail = exchange;
-    if (this.isFlushing) return;
-    this.isFlushing = true;
-    // After all promises that the last answers have settled: what their callers ask next goes along.
-    process.nextTick(this.flush);
+    if (!exchange.question.together) this.flush();
+    else if (!this.isFlushing) {
+      this.isFlushing = true;
+      // After all promises that the last answers have settled: what their callers ask next goes along.
+      process.nextTick(this.flush);
+    }
   }
 
   private readonly flush = (): void => {

@@ -24,6 +24,8 @@ export interface Question {
   /** Commands that go ahead in the same round trip. */
   readonly preface: readonly string[];
   readonly reply: Reply;
+  /** Whether it waits for the end of this turn of the event loop, to leave with others in one write. */
+  readonly together: boolean;
 }
 
 const NO_COLUMNS: readonly Column[] = Object.freeze([]);

@@ -1,0 +1,101 @@
+// Who is known as fast, who leaves the lane and for how long.
+import { describe, expect, it } from '@jest/globals';
+import { Fingerprint, Fingerprints } from './fingerprint.js';
+
+const ROUND_TRIP_MS = 0.2;
+
+function known(serverMs = 0.3): Fingerprint {
+  const fingerprint = new Fingerprint();
+  for (let run = 0; run < 8; run++) fingerprint.ranAlone(serverMs);
+  return fingerprint;
+}
+
+const mayShare = (fingerprint: Fingerprint, nowMs = 0): boolean =>
+  fingerprint.mayShare(nowMs, ROUND_TRIP_MS);
+
+function share(fingerprint: Fingerprint, serviceMs: number, nowMs = 0): void {
+  for (let run = 0; run < 64; run++) fingerprint.ranShared(serviceMs, nowMs);
+}
+
+describe('Fingerprint', () => {
+  it('is fast after eight runs whose best was', () => {
+    const fingerprint = new Fingerprint();
+    for (let run = 0; run < 7; run++) fingerprint.ranAlone(run === 3 ? 0.5 : 9);
+    expect(mayShare(fingerprint)).toBe(false);
+    fingerprint.ranAlone(9);
+    expect(mayShare(fingerprint)).toBe(true);
+  });
+
+  it('is slow beyond a millisecond and two round trips', () => {
+    expect(mayShare(known(1.39))).toBe(true);
+    expect(mayShare(known(1.41))).toBe(false);
+  });
+
+  it('a slow one gets another chance with each window of runs', () => {
+    const fingerprint = known(5);
+    for (let run = 0; run < 64; run++) fingerprint.ranAlone(0.2);
+    expect(mayShare(fingerprint)).toBe(true);
+    for (let run = 0; run < 64; run++) fingerprint.ranAlone(5);
+    expect(mayShare(fingerprint)).toBe(false);
+  });
+
+  it('leaves when most of its shared runs are slow, and not for a few', () => {
+    const fingerprint = known();
+    for (let run = 0; run < 64; run++) fingerprint.ranShared(run % 3 === 0 ? 50 : 0, 0);
+    expect(mayShare(fingerprint)).toBe(true);
+    share(fingerprint, 0.6);
+    expect(mayShare(fingerprint)).toBe(false);
+  });
+
+  it('is out for a second, then for two, up to a minute, and begins anew', () => {
+    const fingerprint = known();
+    let nowMs = 0;
+    const outFor: number[] = [];
+    for (let time = 0; time < 9; time++) {
+      share(fingerprint, 1, nowMs);
+      for (let run = 0; run < 8; run++) fingerprint.ranAlone(0.2);
+      let outMs = 0;
+      while (!mayShare(fingerprint, nowMs + outMs)) outMs += 500;
+      outFor.push(outMs);
+      nowMs += outMs;
+    }
+    expect(outFor).toEqual([1, 2, 4, 8, 16, 32, 64, 64, 64].map((s) => s * 1_000));
+    share(fingerprint, 0, nowMs);
+    share(fingerprint, 1, nowMs);
+    for (let run = 0; run < 8; run++) fingerprint.ranAlone(0.2);
+    expect(mayShare(fingerprint, nowMs + 1_000)).toBe(true);
+  });
+
+  it('is not chosen while one of its runs holds others up', () => {
+    const fingerprint = known();
+    fingerprint.stalled();
+    expect(mayShare(fingerprint)).toBe(false);
+    fingerprint.recovered(5, 0);
+    expect(mayShare(fingerprint)).toBe(true);
+  });
+
+  it('leaves after two runs that took long, a while apart', () => {
+    const fingerprint = known();
+    const strike = (tookMs: number, nowMs: number): void => {
+      fingerprint.stalled();
+      fingerprint.recovered(tookMs, nowMs);
+    };
+    // Rescued from, though not long; and several at once, which are one.
+    strike(19, 0);
+    strike(25, 200);
+    strike(25, 210);
+    expect(mayShare(fingerprint, 220)).toBe(true);
+    strike(25, 400);
+    expect(mayShare(fingerprint, 400)).toBe(false);
+  });
+});
+
+describe('Fingerprints', () => {
+  it('are those of their texts, and bounded', () => {
+    const fingerprints = new Fingerprints();
+    const first = fingerprints.of('select 0');
+    expect(fingerprints.of('select 0')).toBe(first);
+    for (let n = 1; n <= 16_384; n++) fingerprints.of(`select ${n}`);
+    expect(fingerprints.of('select 0')).not.toBe(first);
+  });
+});
