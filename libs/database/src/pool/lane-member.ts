@@ -109,9 +109,7 @@ export class LaneMember implements Sharer {
     const { trip } = slot;
     const beganAtMs = Math.max(slot.sentAtMs, this.answeredAtMs);
     const wasAlone = this.size === 1 && beganAtMs === slot.sentAtMs;
-    if (this.head === slot) this.head = slot.next;
-    if (this.head === undefined) this.tail = undefined;
-    this.size--;
+    this.unlink(slot);
     if (this.culprit === slot) {
       this.culprit = undefined;
       slot.fingerprint.recovered(nowMs - beganAtMs, nowMs);
@@ -194,6 +192,19 @@ export class LaneMember implements Sharer {
       if (trip !== undefined) slot.interrupt(trip, error);
     }
     if (this.head !== undefined) this.stop(this.head, this.home.clock.monotonicMs());
+  }
+
+  /** Out of turn goes what was refused before it was sent: a value that cannot be, say. */
+  private unlink(slot: LaneSlot): void {
+    let before: LaneSlot | undefined;
+    if (this.head === slot) this.head = slot.next;
+    else {
+      before = this.head;
+      while (before !== undefined && before.next !== slot) before = before.next;
+      if (before !== undefined) before.next = slot.next;
+    }
+    if (this.tail === slot) this.tail = before;
+    this.size--;
   }
 
   private measure(slot: LaneSlot, nowMs: number, wasAlone: boolean): void {

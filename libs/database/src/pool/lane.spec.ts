@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ConnectionTarget } from '../driver/target.js';
 import {
   ConnectionError,
+  ParameterError,
   PoolOverloadedError,
   PoolTimeoutError,
   QueryAbortedError,
@@ -363,6 +364,36 @@ describe('errors and losses', () => {
     await clock.elapseMs(0);
     expect(trips.map(errorOf).filter((error) => error instanceof QueryError)).toHaveLength(1);
     expect(trips.filter(isAnswered)).toHaveLength(5);
+  });
+
+  it('a value that cannot be sent fails its own caller, in the middle of others', async () => {
+    const bad = { text: FAST, values: [() => 1] };
+    const trips = [send(), send(FAST, { statement: bad }), send(), send(FAST, { statement: bad })];
+    expect(errorOf(trips[1] as BenchedTrip)).toBeInstanceOf(ParameterError);
+    trips.push(send());
+    await clock.elapseMs(20);
+    expect(trips.map(isAnswered)).toEqual([true, false, true, false, true]);
+    expect(lane()).toMatchObject({ inFlight: 0, stalls: 0, connections: 0 });
+  });
+
+  it('a connection that has met a standby answers nobody who needs the primary', async () => {
+    const text = 'select current';
+    await makeKnown(text);
+    answer({ hangs: true });
+    for (let count = 0; count < 4 * 24; count++) send();
+    const late = send(text);
+    late.trip.needsPrimary = true;
+    for (const connection of driver.connections.filter(isBusy)) connection.isStandby = true;
+    expect(lane().waiting).toBeGreaterThan(0);
+    answer({});
+    for (const connection of driver.connections) connection.answer({});
+    await clock.elapseMs(10);
+    expect(isAnswered(late)).toBe(true);
+    const askedLast = driver.connections.filter(
+      ({ statements }) => statements.at(-1)?.text === text,
+    );
+    expect(askedLast.length).toBeGreaterThan(0);
+    expect(askedLast.some(({ isStandby }) => isStandby === true)).toBe(false);
   });
 
   it('a connection that dies under a hundred reads fails none of them', async () => {

@@ -177,6 +177,10 @@ export class Lane implements MemberHome {
 
   /** @internal Somebody's turn has come. */
   send(trip: Trip, fingerprint: Fingerprint, member: LaneMember): void {
+    if (trip.needsPrimary && member.pooled.connection.isStandby === true) {
+      this.rescuer?.alone(trip);
+      return;
+    }
     this.sentCount++;
     member.send(trip, fingerprint);
     this.watch();
