@@ -4,7 +4,7 @@ import { Exchange } from './exchange.js';
 import type { Question } from './exchange.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
-import { MESSAGE, readError } from './server-messages.js';
+import { forgetsStatements, MESSAGE, readError } from './server-messages.js';
 import { mayBeSeveral, StatementCache } from './statement-cache.js';
 import type { PreparedStatement } from './statement-cache.js';
 
@@ -195,8 +195,8 @@ export class Conversation {
       case MESSAGE.bindComplete:
         return;
       case MESSAGE.commandComplete:
-        if (/^(?:DEALLOCATE|DISCARD) ALL$/.test(exchange.completed(buffer, at, end).command))
-          this.cache.clear();
+        exchange.completed(buffer, at, end);
+        if (forgetsStatements(buffer, at, end)) this.cache.clear();
         return;
       case MESSAGE.readyForQuery:
         this.ready(exchange);

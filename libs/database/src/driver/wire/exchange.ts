@@ -95,14 +95,9 @@ export class Exchange {
   }
 
   /** CommandComplete. */
-  completed(buffer: Buffer, at: number, end: number): CommandTag {
-    const tag = readCommandTag(buffer, at, end);
-    if (this.prefaceLeft > 0) {
-      this.prefaceLeft--;
-      return tag;
-    }
-    this.add(tag);
-    return tag;
+  completed(buffer: Buffer, at: number, end: number): void {
+    if (this.prefaceLeft > 0) this.prefaceLeft--;
+    else this.add(readCommandTag(buffer, at, end));
   }
 
   /** EmptyQueryResponse. */

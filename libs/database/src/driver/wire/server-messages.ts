@@ -110,3 +110,11 @@ export function readCommandTag(buffer: Buffer, at: number, end: number): Command
   if (second !== undefined) return { command, rowCount: Number(second), oid: Number(first) };
   return { command, rowCount: first === undefined ? null : Number(first), oid: null };
 }
+
+const FORGETTING: readonly string[] = ['DISCARD ALL', 'DEALLOCATE ALL'];
+const LETTER_D = 0x44;
+
+/** Whether a CommandComplete tells that the session has forgotten its prepared statements. */
+export function forgetsStatements(buffer: Buffer, at: number, end: number): boolean {
+  return buffer[at] === LETTER_D && FORGETTING.includes(buffer.toString('latin1', at, end - 1));
+}
