@@ -9,7 +9,7 @@ import type { PoolOptions } from '../pool/pool.options.js';
 import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
-import type { TripRequest } from '../query/trip.js';
+import type { Holding, TripRequest } from '../query/trip.js';
 import type { Ambient } from '../transaction/ambient.js';
 import type { ForeignGuard } from '../transaction/foreign-guard.js';
 import type { TransactionRunner } from '../transaction/transaction-runner.js';
@@ -218,9 +218,7 @@ export class PgPool extends EventEmitter {
       }
       const borrowedAt = sampler.sample();
       if (this.isVirtual) return this.newClient(this.virtualSeat(borrowedAt));
-      const { holding } = ambient;
-      const request = { ...this.direction(), borrowedAt, holding };
-      const lease = await desk.sendForLease<Lease>(request);
+      const lease = await this.borrow(borrowedAt, ambient.holding);
       return this.announced(lease, this.newClient(new OwnSeat(lease, desk)));
     } catch (error) {
       throw asPgError(error);
@@ -241,15 +239,23 @@ export class PgPool extends EventEmitter {
       classifier,
       clock,
       holding: () => ambient.holding,
-      borrow: (holding) => desk.sendForLease<Lease>({ ...this.direction(), borrowedAt, holding }),
+      borrow: (holding) => this.borrow(borrowedAt, holding),
       send: (statement, timeoutMs, holding) =>
         this.send(statement, { timeoutMs, pinned: undefined, holding }),
     });
   }
 
-  private direction(): { intent: 'read' | 'write'; consistency: 'eventual' | undefined } {
-    const reads = this.parts.role === 'replica';
-    return { intent: reads ? 'read' : 'write', consistency: reads ? 'eventual' : undefined };
+  private borrow(
+    borrowedAt: BorrowPlace | undefined,
+    holding: Holding | undefined,
+  ): Promise<Lease> {
+    const isReplica = this.parts.role === 'replica';
+    return this.parts.desk.sendForLease({
+      intent: isReplica ? 'read' : 'write',
+      consistency: isReplica ? 'eventual' : undefined,
+      borrowedAt,
+      holding,
+    });
   }
 
   private newClient(seat: PgSeat): PgPoolClient {

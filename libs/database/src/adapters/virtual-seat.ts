@@ -9,6 +9,7 @@ import type { Holding } from '../query/trip.js';
 import type { PgResult } from './pg-pool.types.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
+import { readCommand } from './transaction-command.js';
 
 /** What a virtual seat works with. */
 export interface VirtualSeatParts {
@@ -40,6 +41,11 @@ interface Hearing {
   readonly event: SessionEvent;
   readonly listener: (message: never) => void;
   stop: (() => void) | undefined;
+}
+
+/** What a command gives that is answered without the server. */
+function newResult(command: string): PgResult {
+  return { command, rowCount: null, oid: null, rows: [], fields: [] } as unknown as PgResult;
 }
 
 const LEFT = 'The client was released before its statement had a connection. Await it first.';
@@ -141,10 +147,28 @@ export class VirtualSeat implements PgSeat {
       throw new UsageError(ELSEWHERE);
     const own = await this.checkOut(holding);
     if (trace === 'session') this.keep();
+    else if (trace === 'transaction') {
+      const result = this.bound(own.lease, statement.text);
+      if (result !== undefined) return result;
+    }
     // BEGIN alone writes nothing: what was written elsewhere is not here by it.
     const writes = trace === 'transaction' ? this.wrote === 'nowhere' : kind !== 'pure';
     if (writes) this.wrote = 'here';
     return own.run(statement, timeoutMs);
+  }
+
+  /** BEGIN goes ahead of the first statement, in its round trip; of a transaction without one nothing is sent. */
+  private bound(lease: Lease, text: string): PgResult | undefined {
+    const verb = readCommand(text)?.verb;
+    if (verb === 'begin') {
+      if (lease.isWorking || lease.transactionStatus !== 'idle') return undefined;
+      lease.begin(() => [text]);
+      return newResult(/^\s*start/i.test(text) ? 'START' : 'BEGIN');
+    }
+    if (lease.hasBegun || (verb !== 'commit' && verb !== 'rollback')) return undefined;
+    const isFailed = lease.transactionStatus === 'failed';
+    lease.forgetBegin();
+    return newResult(verb === 'commit' && !isFailed ? 'COMMIT' : 'ROLLBACK');
   }
 
   private async checkOut(holding: Holding | undefined): Promise<OwnSeat> {

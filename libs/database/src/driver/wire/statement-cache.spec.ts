@@ -27,6 +27,7 @@ describe('StatementCache', () => {
     'merge into t using s on true when matched then do nothing',
     'values (1)',
     'begin isolation level serializable',
+    'START TRANSACTION',
     'COMMIT',
     'set local statement_timeout = 30000',
   ])('holds "%s" for worth it', (text) => {

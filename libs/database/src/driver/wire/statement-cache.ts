@@ -65,7 +65,7 @@ const MAX_SEEN = 2_000;
 const MAX_TEXT_LENGTH = 16_384;
 /** What is planned, or runs often. Other commands gain nothing. */
 const WORTHWHILE =
-  /^\s*(?:select|insert|update|delete|with|values|merge|table|begin|commit|rollback|set local)\b/i;
+  /^\s*(?:select|insert|update|delete|with|values|merge|table|begin|start transaction|commit|rollback|set local)\b/i;
 const NONE: readonly string[] = Object.freeze([]);
 /** More than one statement, perhaps: a semicolon with something behind it. */
 const SEVERAL = /;\s*\S/;
