@@ -45,12 +45,7 @@ describe('a transaction', () => {
   it.each<[string, TransactionOptions, string[], number]>([
     ['of no statement', {}, [], 0],
     ['of one statement', {}, ['insert into entry values (1)'], 2],
-    [
-      'of two statements',
-      {},
-      ['insert into entry values (1)', 'insert into entry values (2)'],
-      3,
-    ],
+    ['of two statements', {}, ['insert into entry values (1)', 'insert into entry values (2)'], 3],
     ['that reads only', { readOnly: true }, ['select 1'], 2],
   ])('%s makes its round trips and no more', async (_, options, texts, trips) => {
     await onOneConnection(async ({ db, ...app }, proxy) => {
@@ -60,6 +55,65 @@ describe('a transaction', () => {
       }, options);
       await back({ db, ...app });
       expect(proxy.counters.roundTrips - before).toBe(trips);
+    });
+  });
+
+  it.each<[string, string[], string[], number]>([
+    ['of no statement', ['BEGIN', 'COMMIT'], ['BEGIN', 'COMMIT'], 0],
+    [
+      'that is rolled back before its first statement',
+      ['BEGIN', 'ROLLBACK'],
+      ['BEGIN', 'ROLLBACK'],
+      0,
+    ],
+    [
+      'of one statement',
+      ['START TRANSACTION', 'insert into entry values (1)', 'COMMIT'],
+      ['START', 'INSERT', 'COMMIT'],
+      2,
+    ],
+    [
+      'of two, the first of which sets its isolation',
+      [
+        'begin',
+        'set transaction isolation level serializable',
+        'insert into entry values (1)',
+        'rollback',
+      ],
+      ['BEGIN', 'SET', 'INSERT', 'ROLLBACK'],
+      3,
+    ],
+  ])(
+    'of another library, %s, makes its round trips and no more',
+    async (_, texts, commands, trips) => {
+      await onOneConnection(async ({ pools, ...app }, proxy) => {
+        const client = await pools.pgPool().connect();
+        const before = proxy.counters.roundTrips;
+        const told: string[] = [];
+        for (const text of texts) told.push((await client.query(text)).command);
+        expect(told).toEqual(commands);
+        expect(client.getTransactionStatus()).toBe('I');
+        client.release();
+        await back({ pools, ...app });
+        expect(proxy.counters.roundTrips - before).toBe(trips);
+      });
+    },
+  );
+
+  it('of another library whose first statement fails is a failed one', async () => {
+    await onOneConnection(async ({ pools, db, ...app }) => {
+      const client = await pools.pgPool().connect();
+      await client.query('begin');
+      expect(client.getTransactionStatus()).toBe('T');
+      await expect(client.query('select 1/0')).rejects.toMatchObject({ code: '22012' });
+      expect(client.getTransactionStatus()).toBe('E');
+      await expect(client.query('insert into entry values (9)')).rejects.toMatchObject({
+        code: '25P02',
+      });
+      expect((await client.query('commit')).command).toBe('ROLLBACK');
+      client.release();
+      expect((await db.query('select 1 from entry')).rows).toEqual([]);
+      await back({ pools, db, ...app });
     });
   });
 

@@ -1,7 +1,7 @@
 // Wiring of other libraries: the facade of the pool, and the data source of TypeORM.
 import type { DynamicModule } from '@nestjs/common';
 import { PgPool } from './adapters/pg-pool.js';
-import type { PgPoolParts } from './adapters/pg-pool.js';
+import type { PgPoolParts } from './adapters/pg-pool-parts.js';
 import type { PgPoolRole } from './adapters/pg-pool.types.js';
 import type { TypeormHost } from './adapters/typeorm/typeorm.module.js';
 import type { DatabaseCore } from './database.core.js';

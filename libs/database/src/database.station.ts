@@ -52,7 +52,15 @@ export function buildStation(
     topology().demoted(name);
     throw standbyError(name, target.label, topology().hasOthers);
   };
-  const pool = new Pool({ node: name, options: poolOptions, clock, events, connect, keepsBackend });
+  const pool = new Pool({
+    node: name,
+    options: poolOptions,
+    clock,
+    events,
+    connect,
+    keepsBackend,
+    latencyMs: () => node.latencyMs,
+  });
   const { probeTimeoutMs, slowStartMs, maxEjectedRatio } = options.routing;
   const mayOpen = (): boolean => topology().mayEject(name, maxEjectedRatio);
   const breaker = new CircuitBreaker(name, options.breaker, clock, events, mayOpen);

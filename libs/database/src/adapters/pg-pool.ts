@@ -1,54 +1,22 @@
 // Our pool as a `pg.Pool`: what Kysely, Drizzle, TypeORM and hand-written code expect of one.
 import { EventEmitter } from 'node:events';
-import type { Clock } from '../kernel/clock.js';
 import { UsageError } from '../kernel/errors.js';
-import type { BorrowPlace, BorrowSampler } from '../pool/borrow-sampler.js';
+import type { BorrowPlace } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { PoolStats } from '../pool/pool-stats.js';
-import type { PoolOptions } from '../pool/pool.options.js';
-import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
-import type { TripDesk } from '../query/trip-desk.js';
 import type { Holding, TripRequest } from '../query/trip.js';
-import type { Ambient } from '../transaction/ambient.js';
-import type { ForeignGuard } from '../transaction/foreign-guard.js';
-import type { TransactionRunner } from '../transaction/transaction-runner.js';
 import { JoinedSeat } from './joined-seat.js';
 import { answer, isSubmittable, readCall } from './pg-call.js';
 import type { PgCall } from './pg-call.js';
 import { asPgError } from './pg-error.js';
 import { PgPoolClient } from './pg-pool-client.js';
-import type {
-  PgCallback,
-  PgPoolOptions,
-  PgPoolRole,
-  PgQueryConfig,
-  PgResult,
-} from './pg-pool.types.js';
+import type { PgPoolParts } from './pg-pool-parts.js';
+import type { PgCallback, PgPoolOptions, PgQueryConfig, PgResult } from './pg-pool.types.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat } from './pg-seat.js';
 import { VirtualSeat } from './virtual-seat.js';
 import { readCommand } from './transaction-command.js';
-
-/** What a facade works with. */
-export interface PgPoolParts {
-  readonly role: PgPoolRole;
-  readonly desk: TripDesk;
-  readonly ambient: Ambient;
-  readonly guard: ForeignGuard;
-  readonly runner: TransactionRunner;
-  readonly clock: Clock;
-  readonly sampler: BorrowSampler;
-  readonly classifier: Classifier;
-  readonly options: PoolOptions;
-  /** Figures of the pools behind the facade. */
-  readonly stats: () => readonly PoolStats[];
-  readonly state: () => 'open' | 'ending' | 'ended';
-  /** Why nobody is let in now; undefined when everybody is. */
-  readonly refusal?: (() => Error | undefined) | undefined;
-  /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
-  readonly timeoutMs?: (() => number | undefined) | undefined;
-}
 
 /** Told about a client, or why there is none. */
 export type PgConnectCallback = (

@@ -45,7 +45,7 @@ interface Hearing {
 
 /** What a command gives that is answered without the server. */
 function newResult(command: string): PgResult {
-  return { command, rowCount: null, oid: null, rows: [], fields: [] } as unknown as PgResult;
+  return { command, rowCount: null, oid: null, rows: [], fields: [] };
 }
 
 const LEFT = 'The client was released before its statement had a connection. Await it first.';

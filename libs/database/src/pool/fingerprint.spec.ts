@@ -1,26 +1,25 @@
 // Who is known as fast, who leaves the lane and for how long.
 import { describe, expect, it } from '@jest/globals';
-import { Fingerprint, Fingerprints } from './fingerprint.js';
+import { Fingerprint, Fingerprints, RoundTrip } from './fingerprint.js';
 
-const ROUND_TRIP_MS = 0.2;
+const roundTripOf = (ms: number): RoundTrip => new RoundTrip(() => ms);
 
 function known(serverMs = 0.3): Fingerprint {
-  const fingerprint = new Fingerprint();
-  for (let run = 0; run < 8; run++) fingerprint.ranAlone(serverMs);
+  const fingerprint = new Fingerprint(roundTripOf(0.2));
+  for (let run = 0; run < 4; run++) fingerprint.ranAlone(serverMs);
   return fingerprint;
 }
 
-const mayShare = (fingerprint: Fingerprint, nowMs = 0): boolean =>
-  fingerprint.mayShare(nowMs, ROUND_TRIP_MS);
+const mayShare = (fingerprint: Fingerprint, nowMs = 0): boolean => fingerprint.mayShare(nowMs);
 
 function share(fingerprint: Fingerprint, serviceMs: number, nowMs = 0): void {
   for (let run = 0; run < 64; run++) fingerprint.ranShared(serviceMs, nowMs);
 }
 
 describe('Fingerprint', () => {
-  it('is fast after eight runs whose best was', () => {
-    const fingerprint = new Fingerprint();
-    for (let run = 0; run < 7; run++) fingerprint.ranAlone(run === 3 ? 0.5 : 9);
+  it('is fast after four runs whose best was', () => {
+    const fingerprint = new Fingerprint(roundTripOf(0.2));
+    for (const ms of [9, 0.5, 9]) fingerprint.ranAlone(ms);
     expect(mayShare(fingerprint)).toBe(false);
     fingerprint.ranAlone(9);
     expect(mayShare(fingerprint)).toBe(true);
@@ -90,9 +89,36 @@ describe('Fingerprint', () => {
   });
 });
 
+describe('RoundTrip', () => {
+  it('is the least that statements took, and follows a network that becomes slower', () => {
+    const roundTrip = new RoundTrip();
+    for (const ms of [9, 2.5, 3, 40]) roundTrip.took(ms);
+    expect(roundTrip.ms).toBeCloseTo(2.6, 1);
+    for (let n = 0; n < 100; n++) roundTrip.took(5);
+    expect(roundTrip.ms).toBe(5);
+    roundTrip.took(0.1);
+    expect(roundTrip.ms).toBe(0.1);
+  });
+
+  it('is never more than the probe took: a slow text alone looks like a slow network', () => {
+    const roundTrip = new RoundTrip(() => 0.4);
+    for (let n = 0; n < 10; n++) roundTrip.took(7);
+    expect(roundTrip.ms).toBe(0.4);
+    roundTrip.took(0.2);
+    expect(roundTrip.ms).toBe(0.2);
+  });
+
+  it('lets a text share that takes a round trip and no more, however long that is', () => {
+    const roundTrip = new RoundTrip();
+    const fingerprints = new Fingerprints(roundTrip);
+    for (const ms of [20, 24, 21, 22]) fingerprints.of('far').ranAlone(ms);
+    expect(mayShare(fingerprints.of('far'))).toBe(true);
+  });
+});
+
 describe('Fingerprints', () => {
   it('are those of their texts, and bounded', () => {
-    const fingerprints = new Fingerprints();
+    const fingerprints = new Fingerprints(new RoundTrip());
     const first = fingerprints.of('select 0');
     expect(fingerprints.of('select 0')).toBe(first);
     for (let n = 1; n <= 16_384; n++) fingerprints.of(`select ${n}`);

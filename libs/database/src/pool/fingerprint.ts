@@ -1,7 +1,7 @@
 // How fast each text is: who may share a connection, learned from what it took.
 
 /** Runs on a connection of its own before a text may share one. */
-const FIRST_RUNS = 8;
+const FIRST_RUNS = 4;
 /** Longest time of the best of the last ones beyond the round trip, in ms: the others tell how busy the server is. */
 const MAX_ALONE_MS = 1;
 /** A shared run that takes longer is slow, in ms: four connections full of them would be slower than twenty. */
@@ -17,6 +17,29 @@ const MAX_STRIKES = 2;
 const FIRST_OUT_MS = 1_000;
 const MAX_DOUBLINGS = 6;
 
+/** That of a network nearby, as long as nothing is known, in ms. */
+const USUAL_MS = 0.5;
+
+/** The round trip to a server, of which nobody tells: the least of what its probe and statements have taken lately. */
+export class RoundTrip {
+  private leastMs = Number.POSITIVE_INFINITY;
+
+  /** `probedMs` is what the last probe took: of statements alone a slow one may be taken for a slow network. */
+  constructor(private readonly probedMs: () => number | undefined = () => undefined) {}
+
+  /** In ms. */
+  get ms(): number {
+    const ms = Math.min(this.leastMs, this.probedMs() ?? Number.POSITIVE_INFINITY);
+    return ms === Number.POSITIVE_INFINITY ? USUAL_MS : ms;
+  }
+
+  /** A statement took this long, which cannot be less than the round trip. */
+  took(ms: number): void {
+    // It rises slowly, when the network has become slower.
+    this.leastMs = Math.min(ms, this.leastMs * 1.02 + 0.001);
+  }
+}
+
 /** What is known of one text on one node. Times are monotonic, in ms. */
 export class Fingerprint {
   /** Runs that hold others up right now. */
@@ -30,18 +53,21 @@ export class Fingerprint {
   private outUntilMs = 0;
   private timesOut = 0;
 
+  constructor(private readonly roundTrip: RoundTrip) {}
+
   /** Whether it may share a connection now. */
-  mayShare(nowMs: number, roundTripMs: number): boolean {
+  mayShare(nowMs: number): boolean {
     return (
       this.alone >= FIRST_RUNS &&
       this.stalls === 0 &&
       nowMs >= this.outUntilMs &&
-      this.bestAloneMs <= MAX_ALONE_MS + 2 * roundTripMs
+      this.bestAloneMs <= MAX_ALONE_MS + 2 * this.roundTrip.ms
     );
   }
 
   /** It ran on a connection of its own. */
   ranAlone(serverMs: number): void {
+    this.roundTrip.took(serverMs);
     if (this.alone % WINDOW === 0 || serverMs < this.bestAloneMs) this.bestAloneMs = serverMs;
     this.alone++;
   }
@@ -86,10 +112,12 @@ const MAX_TEXTS = 16_384;
 export class Fingerprints {
   private readonly known = new Map<string, Fingerprint>();
 
+  constructor(private readonly roundTrip: RoundTrip) {}
+
   of(text: string): Fingerprint {
     const known = this.known.get(text);
     if (known !== undefined) return known;
-    const fresh = new Fingerprint();
+    const fresh = new Fingerprint(this.roundTrip);
     this.known.set(text, fresh);
     if (this.known.size > MAX_TEXTS) {
       const oldest = this.known.keys().next();

@@ -4,7 +4,7 @@ import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Reply } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
-import type { Fingerprint } from './fingerprint.js';
+import type { Fingerprint, RoundTrip } from './fingerprint.js';
 import type { PooledConnection, Sharer } from './pooled-connection.js';
 
 /** The lane as its members see it. */
@@ -12,8 +12,7 @@ export interface MemberHome {
   readonly clock: Clock;
   /** Longest time of a statement, in ms. */
   readonly statementTimeoutMs: number;
-  /** Round trip without the work of the server, in ms. */
-  roundTripMs: number;
+  readonly roundTrip: RoundTrip;
   /** A trip is to run on a connection of its own instead. */
   alone(trip: Trip, reason: 'stalled' | 'lost'): void;
   /** One was answered: somebody else may come, or the connection is free. */
@@ -208,13 +207,9 @@ export class LaneMember implements Sharer {
   }
 
   private measure(slot: LaneSlot, nowMs: number, wasAlone: boolean): void {
-    const { home } = this;
-    if (wasAlone) {
-      const tookMs = nowMs - slot.sentAtMs;
-      // The least of late; it rises slowly, when the network has become slower.
-      home.roundTripMs = Math.min(tookMs, home.roundTripMs * 1.02 + 0.001);
-    }
-    const began = Math.max(slot.sentAtMs + home.roundTripMs, this.answeredAtMs);
+    const { roundTrip } = this.home;
+    if (wasAlone) roundTrip.took(nowMs - slot.sentAtMs);
+    const began = Math.max(slot.sentAtMs + roundTrip.ms, this.answeredAtMs);
     slot.fingerprint.ranShared(Math.max(0, nowMs - began), nowMs);
   }
 

@@ -42,7 +42,7 @@ async function open(options: Partial<PoolOptions> = {}): Promise<void> {
   const connect = (): ReturnType<FakeDriver['connect']> =>
     driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
   const parts = { node: 'primary', options: whole, clock, events: new Events(), connect };
-  pool = new Pool({ ...parts, keepsBackend: () => keepsBackend });
+  pool = new Pool({ ...parts, keepsBackend: () => keepsBackend, latencyMs: () => 0.5 });
   enter = last(new PoolStage(pool, clock));
   pool.start();
   await clock.elapseMs(0);
@@ -77,7 +77,7 @@ function send(text = FAST, request: Partial<TripRequest> = {}): BenchedTrip {
 
 /** Runs a text as often as it takes to be known as fast. */
 async function makeKnown(text = FAST): Promise<void> {
-  for (let run = 0; run < 8; run++) {
+  for (let run = 0; run < 4; run++) {
     send(text);
     await clock.elapseMs(0);
   }
@@ -100,7 +100,7 @@ describe('who shares', () => {
   beforeEach(() => open());
 
   it('nobody before his text has shown to be fast', async () => {
-    for (let run = 0; run < 8; run++) {
+    for (let run = 0; run < 4; run++) {
       send();
       await clock.elapseMs(0);
     }
@@ -120,8 +120,8 @@ describe('who shares', () => {
 
   it('the best of many runs counts, for the others tell how busy the server is', async () => {
     let run = 0;
-    answer(() => ({ afterMs: ++run === 6 ? 0.4 : 40 }));
-    for (let at = 0; at < 8; at++) {
+    answer(() => ({ afterMs: ++run === 3 ? 0.4 : 40 }));
+    for (let at = 0; at < 4; at++) {
       send();
       await clock.elapseMs(40);
     }

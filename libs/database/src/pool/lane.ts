@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../kernel/clock.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Trip } from '../query/trip.js';
 import type { Admission } from './admission.js';
-import { Fingerprints } from './fingerprint.js';
+import { Fingerprints, RoundTrip } from './fingerprint.js';
 import type { Fingerprint } from './fingerprint.js';
 import { LaneMember } from './lane-member.js';
 import type { MemberHome } from './lane-member.js';
@@ -31,6 +31,8 @@ export interface LaneParts {
   readonly pool: LanePool;
   /** False where a statement may meet another backend than the one before it. */
   readonly keepsBackend: () => boolean;
+  /** What the last probe of the server took; undefined when it is not known. */
+  readonly latencyMs: () => number | undefined;
   readonly clock: Clock;
   /** The queue of those who wait for a place in the lane, with its rules. */
   readonly admission: Admission;
@@ -63,8 +65,8 @@ const POOL_SHARE = 4;
  * and learns who is fast. Bounded: a few connections, a queue with the limits of the pool's, 16,384 texts.
  */
 export class Lane implements MemberHome {
-  roundTripMs = 0.5;
-  private readonly fingerprints = new Fingerprints();
+  readonly roundTrip: RoundTrip;
+  private readonly fingerprints: Fingerprints;
   private readonly members: LaneMember[] = [];
   /** Those that take nothing more, and are not empty yet. */
   private readonly leaving = new Set<LaneMember>();
@@ -76,7 +78,10 @@ export class Lane implements MemberHome {
   private stallCount = 0;
   private repeatedCount = 0;
 
-  constructor(private readonly parts: LaneParts) {}
+  constructor(private readonly parts: LaneParts) {
+    this.roundTrip = new RoundTrip(parts.latencyMs);
+    this.fingerprints = new Fingerprints(this.roundTrip);
+  }
 
   get clock(): Clock {
     return this.parts.clock;
@@ -123,11 +128,7 @@ export class Lane implements MemberHome {
     if (this.max === 0 || !this.parts.keepsBackend()) return false;
     const nowMs = this.clock.monotonicMs();
     const fingerprint = this.fingerprints.of(trip.statement.text);
-    if (
-      !this.parts.pool.isServing ||
-      !fingerprint.mayShare(nowMs, this.roundTripMs) ||
-      isLarge(trip)
-    ) {
+    if (!this.parts.pool.isServing || !fingerprint.mayShare(nowMs) || isLarge(trip)) {
       trip.fingerprint = fingerprint;
       return false;
     }
@@ -215,7 +216,7 @@ export class Lane implements MemberHome {
   /** Reads that one connection may have under way. */
   private get cap(): number {
     const { base, perMs, max } = IN_FLIGHT;
-    return Math.min(max, Math.round(base + this.roundTripMs * perMs));
+    return Math.min(max, Math.round(base + this.roundTrip.ms * perMs));
   }
 
   /** The first one with little to do, else the one with the least; undefined when all are full. */
@@ -282,7 +283,7 @@ export class Lane implements MemberHome {
   private readonly rescue = (): void => {
     this.timer = undefined;
     const nowMs = this.clock.monotonicMs();
-    const limitMs = STALL_MS + this.roundTripMs;
+    const limitMs = STALL_MS + this.roundTrip.ms;
     for (const member of [...this.members, ...this.leaving]) {
       if (!member.look(nowMs, limitMs)) continue;
       this.stallCount++;

@@ -30,6 +30,8 @@ export interface PoolParts {
   readonly connect: () => Promise<Connection>;
   /** False where a statement may meet another backend than the one before it. @default always true */
   readonly keepsBackend?: () => boolean;
+  /** What the last probe of the server took; undefined when it is not known. @default never known */
+  readonly latencyMs?: () => number | undefined;
 }
 
 /** Longest time for saying goodbye, in ms. */
@@ -76,12 +78,8 @@ export class Pool {
     this.admission = new Admission({ ...parts, counters: this.counters, pool: this });
     this.control = new PoolControl(this, parts);
     const laneAdmission = new Admission({ ...parts, counters: this.counters, pool: this });
-    this.lane = new Lane({
-      keepsBackend: () => true,
-      ...parts,
-      pool: this,
-      admission: laneAdmission,
-    });
+    const usual = { keepsBackend: () => true, latencyMs: () => undefined };
+    this.lane = new Lane({ ...usual, ...parts, pool: this, admission: laneAdmission });
   }
 
   /** Connections that rest, the most recently used one last. */

@@ -112,6 +112,11 @@ export class Node {
     return this.answer?.pooling;
   }
 
+  /** What the last probe took, in ms; undefined before the first answer. */
+  get latencyMs(): number | undefined {
+    return this.answer?.latencyMs;
+  }
+
   /** How long answers take lately, in ms; the newest one counts a tenth. At least a tenth of a ms. */
   get answerMs(): number {
     return Math.max(0.1, this.averageMs ?? this.answer?.latencyMs ?? 1);

@@ -1,6 +1,6 @@
 // Transactions whose COMMIT is never left open: proven before, resolved after a lost answer.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError, InDoubtError } from '../kernel/errors.js';
+import { ConnectionError, InDoubtError, UsageError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
@@ -8,7 +8,8 @@ import { proofStatement, readProof } from './commit-proof.js';
 import type { CommitProof } from './commit-proof.js';
 import { CommitTable } from './commit-table.js';
 import { DoubtResolver } from './doubt-resolver.js';
-import type { TransactionDefaults } from './transaction.options.js';
+import type { Scope } from './scope.js';
+import type { TransactionDefaults, TransactionOptions } from './transaction.options.js';
 
 /** What it works with. */
 export interface ExactlyOnceParts {
@@ -22,6 +23,15 @@ export interface ExactlyOnceParts {
 function rolledBack(because: string, { cause }: InDoubtError): ConnectionError {
   const message = `COMMIT was not answered, and nothing was committed: ${because}.`;
   return new ConnectionError(message, { cause, transient: true });
+}
+
+const NOT_EXACTLY_ONCE =
+  'exactlyOnce was asked for inside a transaction that is not: its COMMIT is the outer one. Ask for it there, or use ' +
+  "propagation 'requires-new'.";
+
+/** @throws UsageError when an inner call asks for more than the COMMIT around it can give. */
+export function requireSamePromise(outer: Scope, { exactlyOnce }: TransactionOptions): void {
+  if (exactlyOnce === true && !outer.isExactlyOnce) throw new UsageError(NOT_EXACTLY_ONCE);
 }
 
 /** The three steps around a COMMIT that must have one outcome. */

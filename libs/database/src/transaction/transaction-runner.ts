@@ -9,7 +9,7 @@ import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
 import { begin, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
 import type { Beginning } from './boundaries.js';
-import { ExactlyOnce } from './exactly-once.js';
+import { ExactlyOnce, requireSamePromise } from './exactly-once.js';
 import { callHooks } from './hooks.js';
 import { Places, whereTo } from './places.js';
 import { ReadOnlyEnd } from './read-only-end.js';
@@ -41,14 +41,6 @@ export interface OpenTransaction {
 type Work<T> = (transaction: Transaction) => Promise<T>;
 
 const STRAY = 'The transaction ended while this statement waited. Await all statements inside it.';
-const NOT_EXACTLY_ONCE =
-  'exactlyOnce was asked for inside a transaction that is not: its COMMIT is the outer one. Ask for it there, or use ' +
-  "propagation 'requires-new'.";
-
-/** @throws UsageError when an inner call asks for more than the COMMIT around it can give. */
-function requireSamePromise(outer: Scope, { exactlyOnce }: TransactionOptions): void {
-  if (exactlyOnce === true && !outer.isExactlyOnce) throw new UsageError(NOT_EXACTLY_ONCE);
-}
 
 /** Runs callbacks in transactions and sessions. */
 export class TransactionRunner {
@@ -140,7 +132,7 @@ export class TransactionRunner {
     return Savepoint.open(outer, this.parts);
   }
 
-  private async begin<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
+  private begin<T>(work: Work<T>, options: TransactionOptions): Promise<T> {
     const { clock, defaults, backoff, events } = this.parts;
     // A session is bound to its connection: when that is lost there is nothing to run it on again.
     const isInSession = this.parts.ambient.scope !== undefined;
@@ -211,7 +203,13 @@ export class TransactionRunner {
     }
   }
 
-  private async commit(scope: Scope, beginning: Beginning): Promise<void> {
+  private commit(scope: Scope, beginning: Beginning): Promise<void> {
+    const isPlain = !scope.isExactlyOnce && beginning.readOnly !== true;
+    return isPlain ? commit(this.parts.desk, scope, false) : this.commitWith(scope, beginning);
+  }
+
+  /** One that is looked up when it gets no answer, or that nobody waits for. */
+  private async commitWith(scope: Scope, beginning: Beginning): Promise<void> {
     const { lease, node } = scope;
     const isReadOnly = beginning.readOnly === true;
     const { isExactlyOnce } = scope;

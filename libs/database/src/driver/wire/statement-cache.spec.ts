@@ -56,9 +56,22 @@ describe('StatementCache', () => {
     expect(cache.takeClosing()).toEqual([]);
     expect(cache.find('select 1')).toBe(a);
     // Never sent: there is nothing to close.
+    for (let use = 0; use < 64; use++) cache.find('select 1');
     twice(cache, 'select 4');
     expect(cache.takeClosing()).toEqual([]);
     expect(cache.prepared).toBe(2);
+  });
+
+  it('does not give up one for the next, when there are more texts in turn than are kept', () => {
+    const cache = new StatementCache(10);
+    let closed = 0;
+    for (let use = 0; use < 6_400; use++) {
+      const statement = cache.find(`select ${use % 100}`);
+      if (statement !== undefined) statement.isSent = true;
+      closed += cache.takeClosing().length;
+    }
+    expect(closed).toBeGreaterThan(10);
+    expect(closed).toBeLessThanOrEqual(100);
   });
 
   it('remembers a bounded number of texts that were used once', () => {

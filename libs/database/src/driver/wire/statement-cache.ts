@@ -61,6 +61,11 @@ export class PreparedStatement {
 const PREFIX = 'nestjs_database_';
 /** Texts whose first use is remembered; when there are more, all of them begin anew. */
 const MAX_SEEN = 2_000;
+/**
+ * Uses of a session between two that give a statement up for another one. Without it, more texts in turn than are kept
+ * would each be prepared, never used again and closed: dearer than to parse them.
+ */
+const EVICTION_PAUSE = 64;
 /** Longer texts are parsed each time: the server would keep each of them for each session. */
 const MAX_TEXT_LENGTH = 16_384;
 /** What is planned, or runs often. Other commands gain nothing. */
@@ -78,6 +83,8 @@ export class StatementCache {
   private readonly closing: string[] = [];
   private count = 0;
   private uses = 0;
+  /** The use at which the last one was given up. */
+  private evictedAt = Number.NEGATIVE_INFINITY;
 
   /** `size` 0 prepares only what the caller names. */
   constructor(private readonly size: number) {}
@@ -140,17 +147,20 @@ export class StatementCache {
       if (oldest === undefined || statement.usedAt < oldest.usedAt) oldest = statement;
     }
     if (oldest === undefined) return;
+    this.evictedAt = this.uses;
     this.byText.delete(oldest.text);
     if (oldest.isSent) this.closing.push(oldest.name);
   }
 
   private isWorthIt(text: string): boolean {
+    this.uses++;
     if (this.size === 0 || text.length > MAX_TEXT_LENGTH) return false;
     if (!this.seen.has(text)) {
       if (this.seen.size >= MAX_SEEN) this.seen.clear();
       this.seen.add(text);
       return false;
     }
+    if (this.byText.size >= this.size && this.uses - this.evictedAt < EVICTION_PAUSE) return false;
     return WORTHWHILE.test(text) && !mayBeSeveral(text);
   }
 
