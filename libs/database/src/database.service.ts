@@ -236,8 +236,7 @@ export class DatabaseService {
     const { scope } = ambient;
     return this.core.desk.send({
       statement,
-      isShareable:
-        scope === undefined && this.core.classifier.classify(statement.text).kind === 'pure',
+      isShareable: scope === undefined && this.core.classifier.isPure(statement.text),
       intent: how.intent,
       wants: 'result',
       repeatable: how.repeatable,

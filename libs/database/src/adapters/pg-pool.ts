@@ -159,7 +159,7 @@ export class PgPool extends EventEmitter {
   ): Promise<PgResult> {
     const { classifier, role, desk } = this.parts;
     const isReplica = role === 'replica';
-    const isPure = classifier.classify(statement.text).kind === 'pure';
+    const isPure = classifier.isPure(statement.text);
     return desk.send({
       statement,
       intent: isReplica ? 'read' : 'write',

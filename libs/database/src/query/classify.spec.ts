@@ -181,6 +181,25 @@ describe('huge texts', () => {
   });
 });
 
+describe('what surely only reads', () => {
+  it.each<[string, boolean]>([
+    ['select 1', true],
+    ['  /* who */ -- why\n SELECT a FROM t WHERE b = $1', true],
+    ['with a as (select 1) table a', true],
+    ['values (1)', true],
+    ['select 1; select 2', true],
+    ['select 1; delete from t', false],
+    ['with gone as (delete from t returning *) select * from gone', false],
+    ['select mine()', false],
+    ['select 1 for update', false],
+    ['insert into t values (1)', false],
+    ['', false],
+    [`select '${'x'.repeat(5_000)}'`, false],
+  ])('%s: %s', (text, isPure) => {
+    expect(new Classifier().isPure(text)).toBe(isPure);
+  });
+});
+
 describe('memory', () => {
   it('holds the last texts, so that they are parsed once', () => {
     const fresh = new Classifier();
@@ -192,9 +211,9 @@ describe('memory', () => {
     const fresh = new Classifier();
     const text = (i: number): string => `INSERT INTO t VALUES (${i})`;
     const first = fresh.classify(text(0));
-    for (let i = 1; i < 2_000; i++) fresh.classify(text(i));
+    for (let i = 1; i < 16_384; i++) fresh.classify(text(i));
     expect(fresh.classify(text(0))).toBe(first);
-    fresh.classify(text(2_000));
+    fresh.classify(text(16_384));
     const again = fresh.classify(text(0));
     expect(again).toEqual(first);
     expect(again).not.toBe(first);

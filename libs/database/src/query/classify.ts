@@ -24,7 +24,7 @@ interface Verdict {
 }
 
 /** Texts remembered, and their characters in all; the oldest one goes first. */
-const MAX_REMEMBERED = { texts: 2_000, characters: 4_000_000 };
+const MAX_REMEMBERED = { texts: 16_384, characters: 4_000_000 };
 /** Longer texts are not parsed: a parse costs about 115 us per kB and blocks the event loop. */
 const MAX_TEXT_LENGTH = 100_000;
 /**
@@ -122,6 +122,11 @@ function parse(text: string): Classification {
   }
 }
 
+/** How a statement begins that may only read. */
+const READING = /^(?:\s|\/\*[^]*?\*\/|--[^\n]*\n)*(?:select|with|values|table)\b/i;
+/** Longer ones are not parsed just to let them share a connection: most of them are written for one use. */
+const MAX_READING_LENGTH = 4_096;
+
 /** Remembers its judgements by text, so that a text is parsed once. */
 export class Classifier {
   private readonly known = new Map<string, Classification>();
@@ -134,6 +139,12 @@ export class Classifier {
     const fresh = parse(text);
     this.remember(text, fresh);
     return fresh;
+  }
+
+  /** Whether it surely only reads. Of what begins like a write, or is long, the answer is no, and costs nothing. */
+  isPure(text: string): boolean {
+    if (text.length > MAX_READING_LENGTH || !READING.test(text)) return false;
+    return this.classify(text).kind === 'pure';
   }
 
   private remember(text: string, classification: Classification): void {
