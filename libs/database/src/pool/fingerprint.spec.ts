@@ -124,4 +124,14 @@ describe('Fingerprints', () => {
     for (let n = 1; n <= 16_384; n++) fingerprints.of(`select ${n}`);
     expect(fingerprints.of('select 0')).not.toBe(first);
   });
+
+  it('are bounded in characters too', () => {
+    const fingerprints = new Fingerprints(new RoundTrip());
+    const long = (n: number): string => `select ${n} -- ${'x'.repeat(4_000)}`;
+    const first = fingerprints.of(long(0));
+    for (let n = 1; n < 900; n++) fingerprints.of(long(n));
+    expect(fingerprints.of(long(0))).toBe(first);
+    for (let n = 900; n < 1_100; n++) fingerprints.of(long(n));
+    expect(fingerprints.of(long(0))).not.toBe(first);
+  });
 });

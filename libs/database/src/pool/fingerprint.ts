@@ -105,12 +105,13 @@ export class Fingerprint {
   }
 }
 
-/** Texts that are remembered; the oldest one goes first. */
-const MAX_TEXTS = 16_384;
+/** Texts that are remembered, and their characters in all; the oldest one goes first. */
+const MAX_TEXTS = { texts: 16_384, characters: 4_000_000 };
 
 /** Fingerprints by text. */
 export class Fingerprints {
   private readonly known = new Map<string, Fingerprint>();
+  private characters = 0;
 
   constructor(private readonly roundTrip: RoundTrip) {}
 
@@ -119,9 +120,11 @@ export class Fingerprints {
     if (known !== undefined) return known;
     const fresh = new Fingerprint(this.roundTrip);
     this.known.set(text, fresh);
-    if (this.known.size > MAX_TEXTS) {
-      const oldest = this.known.keys().next();
-      if (oldest.done !== true) this.known.delete(oldest.value);
+    this.characters += text.length;
+    for (const oldest of this.known.keys()) {
+      if (this.known.size <= MAX_TEXTS.texts && this.characters <= MAX_TEXTS.characters) break;
+      this.known.delete(oldest);
+      this.characters -= oldest.length;
     }
     return fresh;
   }

@@ -80,6 +80,17 @@ describe('StatementCache', () => {
     expect(cache.prepared).toBe(0);
   });
 
+  it('remembers a bounded number of characters', () => {
+    const cache = new StatementCache(10);
+    const long = (n: number): string => `select ${n} -- ${'x'.repeat(10_000)}`;
+    cache.find(long(0));
+    for (let n = 1; n < 99; n++) cache.find(long(n));
+    expect(cache.find(long(0))).toBeDefined();
+    for (let n = 100; n < 300; n++) cache.find(long(n));
+    // Of the first ones nobody knows any more.
+    expect(cache.find(long(100))).toBeUndefined();
+  });
+
   it('keeps what the caller names for as long as the session', () => {
     const cache = new StatementCache(0);
     const mine = cache.named('mine', 'select 1');

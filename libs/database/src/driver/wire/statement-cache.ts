@@ -59,8 +59,8 @@ export class PreparedStatement {
 
 /** A prefix that users' own names do not have. */
 const PREFIX = 'nestjs_database_';
-/** Texts whose first use is remembered; when there are more, all of them begin anew. */
-const MAX_SEEN = 2_000;
+/** Texts whose first use is remembered, and their characters in all; when there are more, all of them begin anew. */
+const MAX_SEEN = { texts: 2_000, characters: 1_000_000 };
 /**
  * Uses of a session between two that give a statement up for another one. Without it, more texts in turn than are kept
  * would each be prepared, never used again and closed: dearer than to parse them.
@@ -80,6 +80,7 @@ export class StatementCache {
   private readonly byText = new Map<string, PreparedStatement>();
   private readonly byName = new Map<string, PreparedStatement>();
   private readonly seen = new Set<string>();
+  private seenCharacters = 0;
   private readonly closing: string[] = [];
   private count = 0;
   private uses = 0;
@@ -156,16 +157,24 @@ export class StatementCache {
     this.uses++;
     if (this.size === 0 || text.length > MAX_TEXT_LENGTH) return false;
     if (!this.seen.has(text)) {
-      if (this.seen.size >= MAX_SEEN) this.seen.clear();
-      this.seen.add(text);
+      this.remember(text);
       return false;
     }
     if (this.byText.size >= this.size && this.uses - this.evictedAt < EVICTION_PAUSE) return false;
     return WORTHWHILE.test(text) && !mayBeSeveral(text);
   }
 
+  private remember(text: string): void {
+    this.seenCharacters += text.length;
+    if (this.seen.size >= MAX_SEEN.texts || this.seenCharacters > MAX_SEEN.characters) {
+      this.seen.clear();
+      this.seenCharacters = text.length;
+    }
+    this.seen.add(text);
+  }
+
   private add(text: string): PreparedStatement {
-    this.seen.delete(text);
+    if (this.seen.delete(text)) this.seenCharacters -= text.length;
     const fresh = new PreparedStatement(`${PREFIX}${++this.count}`, text, false);
     fresh.usedAt = ++this.uses;
     this.byText.set(text, fresh);
