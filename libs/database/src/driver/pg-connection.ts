@@ -40,8 +40,8 @@ const STATUS: Readonly<Record<ReadyStatus, TransactionStatus>> = {
 const CUT_SHORT = 'the source was closed before its end';
 
 const NONE: readonly never[] = Object.freeze([]);
-/** Statements that a session prepares unless it is told otherwise. */
-const PREPARED_MAX = 256;
+/** Of a way that nobody knows anything about: a pooler may stand in it, so nothing is prepared unasked. */
+const UNKNOWN_WAY: ConnectionTraits = { keepsBackend: () => true, preparedMax: 0 };
 
 function goneError(reason: string): ConnectionError {
   const message = `The connection was lost before the statement was sent: ${reason}.`;
@@ -72,10 +72,7 @@ export class PgConnection implements Connection {
   constructor(
     private readonly client: Client,
     private readonly address: Address,
-    private readonly traits: ConnectionTraits = {
-      keepsBackend: () => true,
-      preparedMax: PREPARED_MAX,
-    },
+    private readonly traits: ConnectionTraits = UNKNOWN_WAY,
   ) {
     client.on('error', (error) => this.lost(error.message));
     client.on('end', () => this.lost('the server closed the connection'));

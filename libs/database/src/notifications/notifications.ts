@@ -161,7 +161,9 @@ export class Notifications {
         if (subscription.hasLine) continue;
         const isCutOff = subscription.wasAcknowledged;
         this.acknowledge(subscription);
-        if (isCutOff) subscription.report({ fromMs: toMs - downMs, toMs, downMs, dropped: 0 });
+        // In whole ms, as wall time is told: never later than it was.
+        const fromMs = Math.floor(toMs - downMs);
+        if (isCutOff) subscription.report({ fromMs, toMs, downMs, dropped: 0 });
       }
     }
   }
