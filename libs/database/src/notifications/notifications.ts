@@ -163,7 +163,7 @@ export class Notifications {
         this.acknowledge(subscription);
         // In whole ms, as wall time is told: never later than it was.
         const fromMs = Math.floor(toMs - downMs);
-        if (isCutOff) subscription.report({ fromMs, toMs, downMs, dropped: 0 });
+        if (isCutOff) subscription.report({ fromMs, toMs, downMs: toMs - fromMs, dropped: 0 });
       }
     }
   }
