@@ -74,17 +74,20 @@ describe('reads that share connections', () => {
   it('do not wait behind a slow one whose text was fast before', async () => {
     // pg_sleep is not known to be harmless: the time goes into a count instead.
     const text = 'select count(*) as n from generate_series(1, $1::int) i where i % 7 = 3';
-    await share(text, [1]);
     const before = lane().rescued;
-    const slow = app.db.read(text, [4_000_000]);
-    const startedAtMs = performance.now();
-    await Promise.all(Array.from({ length: 50 }, (_, id) => readPoint(id)));
-    const fastMs = performance.now() - startedAtMs;
-    await slow;
-    const slowMs = performance.now() - startedAtMs;
-    expect(slowMs).toBeGreaterThan(fastMs);
+    // Whether a text shares is judged anew each time, by how fast a busy machine lets it be: until both do at once.
+    for (let round = 0; round < 20 && lane().rescued === before; round++) {
+      await share(text, [1]);
+      await share(POINT, [1]);
+      const startedAtMs = performance.now();
+      const slow = app.db.read(text, [4_000_000]);
+      await Promise.all(Array.from({ length: 50 }, (_, id) => readPoint(id)));
+      const fastMs = performance.now() - startedAtMs;
+      await slow;
+      expect(performance.now() - startedAtMs).toBeGreaterThan(fastMs);
+    }
     expect(lane().rescued).toBeGreaterThan(before);
-  });
+  }, 60_000);
 
   it('survive the death of their connections: each is answered, once', async () => {
     const ids = Array.from({ length: 400 }, (_, id) => id);
