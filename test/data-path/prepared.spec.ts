@@ -131,6 +131,26 @@ describe('a session', () => {
     expect(runs).toBe(2);
   });
 
+  it('is told of what is not supported as it is, in a transaction too, and once', async () => {
+    await open();
+    await database.sql(
+      `create or replace function refuse(int) returns int language plpgsql as
+       $$ begin raise feature_not_supported using message = 'not here'; end $$`,
+    );
+    const text = 'select refuse($1)';
+    let runs = 0;
+    for (let run = 0; run < 3; run++) {
+      const refused = { name: 'QueryError', sqlState: '0A000', message: 'not here' };
+      await expect(app.db.query(text, [1])).rejects.toMatchObject(refused);
+      const work = app.db.transaction((tx) => {
+        runs++;
+        return tx.query(text, [1]);
+      });
+      await expect(work).rejects.toMatchObject(refused);
+    }
+    expect(runs).toBe(3);
+  });
+
   it.each(['deallocate all', 'discard all'])('that forgets all by %s goes on', async (text) => {
     await open();
     await twice(all);

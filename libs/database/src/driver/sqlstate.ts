@@ -121,7 +121,7 @@ export function translateClientError(error: unknown): DatabaseError {
  */
 export function staleError(error: Error): DatabaseError {
   if (!isServerError(error)) return translateClientError(error);
-  const message = `${error.message}: a table has changed under a prepared statement. Run the transaction again.`;
+  const message = `${error.message}: a statement that was prepared before is out of date. Run the transaction again.`;
   return withoutStack(() => new SerializationError(message, factsOf(error)));
 }
 

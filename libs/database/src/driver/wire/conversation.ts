@@ -4,7 +4,7 @@ import { Exchange } from './exchange.js';
 import type { Question } from './exchange.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
-import { forgetsStatements, MESSAGE, readError } from './server-messages.js';
+import { forgetsStatements, isOfPreparedStatement, MESSAGE, readError } from './server-messages.js';
 import { mayBeSeveral, StatementCache } from './statement-cache.js';
 import type { PreparedStatement } from './statement-cache.js';
 
@@ -28,11 +28,6 @@ export interface ConversationParts {
 /** What `ReadyForQuery` says of the session. */
 export type ReadyStatus = 'I' | 'T' | 'E';
 
-/**
- * SQLSTATEs by which a server says that it does not have a prepared statement, has another one under its name, or that
- * its columns have changed. Nothing was run.
- */
-const STALE = new Set(['26000', '42P05', '0A000']);
 const NO_PREFACE: readonly string[] = Object.freeze([]);
 
 /**
@@ -263,7 +258,7 @@ export class Conversation {
   /** The server had lost the statement, or its columns have changed: parsed again it works. Nothing was run. */
   private mayRepeat(exchange: Exchange, error: Error): boolean {
     const { prepared, isRepeated } = exchange;
-    if (prepared === undefined || !STALE.has((error as { code?: string }).code ?? '')) return false;
+    if (prepared === undefined || !isOfPreparedStatement(error)) return false;
     this.cache.forget(prepared);
     exchange.isStale = !prepared.isNamed;
     // A transaction has failed by it.

@@ -70,6 +70,16 @@ export function readError(buffer: Buffer, start: number, end: number): Error {
   }
 }
 
+/**
+ * Whether the server does not have a prepared statement, has another one under its name, or finds that its columns have
+ * changed. Nothing was run then. 0A000 stands for all that is not supported, so the place that says it counts too.
+ */
+export function isOfPreparedStatement(error: Error): boolean {
+  const { code, routine } = error as { readonly code?: string; readonly routine?: string };
+  if (code === '0A000') return routine === 'RevalidateCachedQuery';
+  return code === '26000' || code === '42P05';
+}
+
 /** A RowDescription. */
 export function readColumns(buffer: Buffer, start: number): Column[] {
   const columns: Column[] = [];
