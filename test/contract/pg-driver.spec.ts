@@ -63,7 +63,10 @@ describe('pgDriver', () => {
   it.each([true, false])(
     'keeps names of statements: %p, where backends are kept',
     async (keeps) => {
-      const connection = await pgDriver.connect(target(), 5_000, { keepsBackend: () => keeps, preparedMax: 256 });
+      const connection = await pgDriver.connect(target(), 5_000, {
+        keepsBackend: () => keeps,
+        preparedMax: 256,
+      });
       await answer(connection, 'select 1', 'one');
       const known = await answer(connection, 'select name from pg_prepared_statements');
       expect(known).toMatchObject({ rows: keeps ? [{ name: 'one' }] : [] });

@@ -1,6 +1,6 @@
 // A connection that fast reads share: sends them one behind the other, and knows which of them holds the others up.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
+import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Reply } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
@@ -125,13 +125,9 @@ export class LaneMember implements Sharer {
   }
 
   timedOut(slot: LaneSlot, trip: Trip): void {
-    const nowMs = this.home.clock.monotonicMs();
-    const byDeadline = trip.deadlineAtMs !== undefined && trip.deadlineAtMs <= nowMs;
+    const error = trip.timeoutError(this.home.clock.monotonicMs());
     this.drop(slot);
-    trip.settle(
-      new QueryTimeoutError(nowMs - (byDeadline ? trip.openedAtMs : slot.sentAtMs)),
-      undefined,
-    );
+    trip.settle(error, undefined);
   }
 
   /** Nobody waits for the answer any more; the server is stopped when it takes long. */

@@ -287,7 +287,6 @@ export class Lane implements MemberHome {
     for (const member of [...this.members, ...this.leaving]) {
       if (!member.look(nowMs, limitMs)) continue;
       this.stallCount++;
-      member.isOpen = false;
       this.retire(member);
       member.rescue();
     }

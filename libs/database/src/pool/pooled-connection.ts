@@ -1,6 +1,5 @@
 // One connection of a pool: runs one trip at a time and stops it on the server when it has to.
 import type { Clock, Timer } from '../kernel/clock.js';
-import { QueryTimeoutError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { Connection, Reply } from '../driver/driver.js';
@@ -143,12 +142,7 @@ export class PooledConnection implements Reply {
   }
 
   private timedOut(trip: Trip): void {
-    const nowMs = this.clock.monotonicMs();
-    const byDeadline = trip.deadlineAtMs !== undefined && trip.deadlineAtMs <= nowMs;
-    this.stop(
-      trip,
-      new QueryTimeoutError(nowMs - (byDeadline ? trip.openedAtMs : trip.phaseStartedAtMs)),
-    );
+    this.stop(trip, trip.timeoutError(this.clock.monotonicMs()));
   }
 
   /** The caller gets his error now; the connection is free once the server has let go. */

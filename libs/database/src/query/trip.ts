@@ -1,7 +1,7 @@
 // One call on its way through the stages: deadline entry, record and slot in one object.
 import type { Clock } from '../kernel/clock.js';
 import type { DatabaseError } from '../kernel/errors.js';
-import { QueryAbortedError } from '../kernel/errors.js';
+import { QueryAbortedError, QueryTimeoutError } from '../kernel/errors.js';
 import { WheelEntry } from '../kernel/timer-wheel.js';
 import type { TimerWheel } from '../kernel/timer-wheel.js';
 import type { Freshness } from './position.js';
@@ -159,6 +159,12 @@ export class Trip extends WheelEntry {
   /** @internal The wheel calls. */
   due(): void {
     this.phase?.due(this);
+  }
+
+  /** The error of a statement whose time is up: that of the whole call, or that of its present phase. */
+  timeoutError(nowMs: number): QueryTimeoutError {
+    const byDeadline = this.deadlineAtMs !== undefined && this.deadlineAtMs <= nowMs;
+    return new QueryTimeoutError(nowMs - (byDeadline ? this.openedAtMs : this.phaseStartedAtMs));
   }
 
   /** Ends the trip from outside; no-op once it is done. */

@@ -1,4 +1,5 @@
 // Cuts what comes from the socket into messages.
+import { int32At } from '../rows/column.js';
 
 /** Type and length. */
 const HEADER_BYTES = 5;
@@ -19,7 +20,7 @@ export class MessageSplitter {
     let at = this.rest === undefined ? 0 : this.complete(this.rest, chunk);
     const { length } = chunk;
     while (length - at >= HEADER_BYTES) {
-      const end = at + 1 + readInt32(chunk, at + 1);
+      const end = at + 1 + int32At(chunk, at + 1);
       if (end > length) break;
       this.handler(chunk[at] ?? 0, chunk, at + HEADER_BYTES, end);
       at = end;
@@ -32,7 +33,7 @@ export class MessageSplitter {
     const taken = chunk.copy(rest, this.filled, 0, rest.length - this.filled);
     this.filled += taken;
     if (this.filled < rest.length) return taken;
-    const bytes = 1 + readInt32(rest, 1);
+    const bytes = 1 + int32At(rest, 1);
     if (bytes > rest.length) {
       // Its header only, until now.
       this.rest = Buffer.allocUnsafe(bytes);
@@ -46,20 +47,10 @@ export class MessageSplitter {
 
   private keep(chunk: Buffer, at: number): void {
     const have = chunk.length - at;
-    const bytes = have < HEADER_BYTES ? HEADER_BYTES : 1 + readInt32(chunk, at + 1);
+    const bytes = have < HEADER_BYTES ? HEADER_BYTES : 1 + int32At(chunk, at + 1);
     this.rest = Buffer.allocUnsafe(bytes);
     this.filled = chunk.copy(this.rest, 0, at);
   }
-}
-
-/** A number of four bytes, the highest first. */
-export function readInt32(buffer: Buffer, at: number): number {
-  return (
-    ((buffer[at] ?? 0) << 24) |
-    ((buffer[at + 1] ?? 0) << 16) |
-    ((buffer[at + 2] ?? 0) << 8) |
-    (buffer[at + 3] ?? 0)
-  );
 }
 
 /** A number of two bytes without sign, the highest first. */

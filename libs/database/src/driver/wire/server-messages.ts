@@ -1,7 +1,8 @@
 // What the server tells about a statement, read from the bytes of its messages.
 import pg from 'pg';
+import { int32At } from '../rows/column.js';
 import type { Column } from '../rows/column.js';
-import { readInt32, readUint16 } from './message-splitter.js';
+import { readUint16 } from './message-splitter.js';
 
 /** Types of the messages that answer statements. */
 export const MESSAGE = {
@@ -88,11 +89,11 @@ export function readColumns(buffer: Buffer, start: number): Column[] {
     const { text: name, next } = readText(buffer, at);
     columns.push({
       name,
-      tableID: readInt32(buffer, next) >>> 0,
+      tableID: int32At(buffer, next) >>> 0,
       columnID: readUint16(buffer, next + 4),
-      dataTypeID: readInt32(buffer, next + 6) >>> 0,
+      dataTypeID: int32At(buffer, next + 6) >>> 0,
       dataTypeSize: (readUint16(buffer, next + 10) << 16) >> 16,
-      dataTypeModifier: readInt32(buffer, next + 12),
+      dataTypeModifier: int32At(buffer, next + 12),
       format: readUint16(buffer, next + 16) === 0 ? 'text' : 'binary',
     });
     at = next + 18;
