@@ -91,14 +91,14 @@ export class Admission {
     return leaving !== waiter;
   }
 
-  /** Who gets the next connection; undefined when nobody waits. */
-  next(nowMs: number): Waiter | undefined {
+  /** Who gets the next connection; undefined when nobody waits, or it is not for him who comes next. */
+  next(nowMs: number, isFit?: (waiter: Waiter) => boolean): Waiter | undefined {
     if (this.queue.size === 0) {
       if (this.refusing !== undefined) this.look(nowMs);
       return undefined;
     }
     this.look(nowMs);
-    return this.queue.shift(this.delay.isOverloaded);
+    return this.queue.shift(this.delay.isOverloaded, isFit);
   }
 
   /** Measures the queue, and sends away who has waited too long under overload. */

@@ -16,6 +16,8 @@ export interface LeaseHome {
   readonly clock: Clock;
   /** The lease is over: `reset` when session state may have been touched. */
   returned(lease: Lease, connection: PooledConnection, reset: boolean): void;
+  /** The lease is over, and its COMMIT is under way: true when somebody else has the connection now. */
+  passedOn(lease: Lease, connection: PooledConnection): boolean;
   /** The lease is over and so is its connection. */
   dropped(lease: Lease, connection: PooledConnection, reason: string): void;
 }
@@ -31,6 +33,10 @@ export class Lease implements Pinned, ConnectionOwner {
   private isBusy = false;
   private isOver = false;
   private isReturned = false;
+  /** True while a COMMIT runs that leaves no transaction open. */
+  private isCommitting = false;
+  /** True once somebody else has the connection, behind that COMMIT. */
+  private isPassedOn = false;
   /** Commands that have to go ahead of the next statement, until they have run. */
   private opening: (() => readonly string[]) | undefined;
   private isOpening = false;
@@ -64,6 +70,11 @@ export class Lease implements Pinned, ConnectionOwner {
     return this.isBusy;
   }
 
+  /** True while its COMMIT is under way: nothing else follows, so that it may be released. */
+  get isEnding(): boolean {
+    return this.isCommitting;
+  }
+
   /** True after {@link release} or {@link drop}. */
   get isReleased(): boolean {
     return this.isOver;
@@ -77,7 +88,7 @@ export class Lease implements Pinned, ConnectionOwner {
   /** As the borrower has to see it: `open` from {@link begin} on, though the server may not know of it yet. */
   get transactionStatus(): Connection['transactionStatus'] {
     if (this.refusal !== undefined) return 'failed';
-    return this.opening === undefined ? this.pooled.connection.transactionStatus : 'open';
+    return this.opening === undefined ? this.pooled.transactionStatus : 'open';
   }
 
   /** False when {@link begin} was called and the server has begun nothing: there is nothing to end. */
@@ -139,7 +150,7 @@ export class Lease implements Pinned, ConnectionOwner {
 
   /** @internal */
   freed(_connection?: PooledConnection, error?: DatabaseError): void {
-    this.isBusy = false;
+    this.isBusy = this.isCommitting = false;
     if (this.isOpening) this.opened(error);
     const { refusal } = this;
     if (this.isOver) this.giveBack();
@@ -162,13 +173,17 @@ export class Lease implements Pinned, ConnectionOwner {
   }
 
   /**
-   * Gives the connection back; after the statement under way, if there is one. What waits is refused.
+   * Gives the connection back; after the statement under way, if there is one. What waits is refused. While that is a
+   * COMMIT, who waits for a connection to begin a transaction has it at once.
    * @throws UsageError when it was given back before.
    */
   release(options: { readonly reset?: boolean } = {}): void {
     this.end();
     this.resets = options.reset ?? false;
     if (!this.isBusy) this.giveBack();
+    else if (this.isCommitting && !this.resets) {
+      this.isPassedOn = this.home.passedOn(this, this.pooled);
+    }
   }
 
   /** Gives the connection up, also while it is on its way back; no-op once it is back. */
@@ -182,7 +197,7 @@ export class Lease implements Pinned, ConnectionOwner {
   private giveBack(): void {
     if (this.isReturned) return;
     this.isReturned = true;
-    this.home.returned(this, this.pooled, this.resets);
+    if (!this.isPassedOn) this.home.returned(this, this.pooled, this.resets);
   }
 
   private end(): void {
@@ -198,9 +213,10 @@ export class Lease implements Pinned, ConnectionOwner {
   private run(trip: Trip): void {
     trip.leave();
     this.isBusy = true;
+    this.isCommitting = trip.request.endsTransaction === true;
     this.runs++;
     this.isOpening = this.opening !== undefined;
-    this.pooled.run(trip, this, this.opening?.());
+    this.pooled.start(trip, this, this.opening?.());
   }
 
   /** The statement that was to open the transaction is answered. */

@@ -5,11 +5,14 @@ import type { BorrowPlace } from './borrow-sampler.js';
 import { Lease } from './lease.js';
 import type { LeaseHome } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
+import type { Waiter } from './wait-queue.js';
 
 /** The pool as its leases see it. */
 export interface LeasingPool {
   /** Takes a connection back; its session is reset first where it may have been touched. */
   give(pooled: PooledConnection, reset: boolean): void;
+  /** Who takes it while its COMMIT is under way. */
+  successor(pooled: PooledConnection): Waiter | undefined;
   discard(pooled: PooledConnection, reason: string): void;
 }
 
@@ -47,17 +50,30 @@ export class Leases implements LeaseHome {
   }
 
   returned(lease: Lease, pooled: PooledConnection, reset: boolean): void {
-    this.open.delete(lease);
-    if (lease.isReported) this.events.emit('lease:returned-late', lease.facts());
-    if (pooled.connection.transactionStatus !== 'idle' && pooled.connection.isUsable) {
+    this.close(lease);
+    if (pooled.transactionStatus !== 'idle' && pooled.connection.isUsable) {
       this.events.emit('lease:dirty', lease.facts());
     }
     this.pool.give(pooled, reset);
   }
 
+  passedOn(lease: Lease, pooled: PooledConnection): boolean {
+    const waiter = this.pool.successor(pooled);
+    if (waiter === undefined) return false;
+    this.close(lease);
+    pooled.passOn();
+    waiter.granted(pooled);
+    return true;
+  }
+
   dropped(lease: Lease, pooled: PooledConnection, reason: string): void {
     this.open.delete(lease);
     this.pool.discard(pooled, reason);
+  }
+
+  private close(lease: Lease): void {
+    this.open.delete(lease);
+    if (lease.isReported) this.events.emit('lease:returned-late', lease.facts());
   }
 
   /** Counts a leak; the keeper found it. */

@@ -110,6 +110,12 @@ export class PoolControl {
     return this.pool.isClosing ? Promise.reject(this.closed()) : this.recycling.run(timeoutMs);
   }
 
+  /** Whether a connection that comes back would be handed out again for certain. */
+  keeps(pooled: PooledConnection): boolean {
+    const { connections, options } = this.pool;
+    return connections.size <= options.max && !this.recycling.wants(pooled);
+  }
+
   /** Why a connection that came back is not handed out again; undefined when it is. */
   verdictOn(pooled: PooledConnection): string | undefined {
     const { connections, options } = this.pool;

@@ -15,6 +15,7 @@ class WaitingTrip extends Waiter implements Phase {
     readonly trip: Trip,
   ) {
     super(trip.request.priority, trip.request.holding);
+    this.mayFollow = trip.request.beginsTransaction === true;
   }
 
   override granted(connection: PooledConnection): void {
@@ -98,7 +99,7 @@ export class PoolStage implements Stage, ConnectionOwner {
   private use(trip: Trip, connection: PooledConnection): void {
     if (trip.needsPrimary && connection.connection.isStandby === true)
       this.refuse(trip, connection);
-    else if (trip.request.wants === 'result') connection.run(trip, this);
+    else if (trip.request.wants === 'result') connection.start(trip, this);
     else trip.settle(undefined, this.pool.borrowed.lease(connection, trip.request.borrowedAt));
   }
 

@@ -37,6 +37,8 @@ export interface PoolParts {
 /** Longest time for saying goodbye, in ms. */
 const END_TIMEOUT_MS = 2_000;
 
+const mayFollow = (waiter: Waiter): boolean => waiter.mayFollow;
+
 /**
  * A pool of connections. Everything waits in one queue; a connection that fails the destroy rule
  * frees its place at once; an open transaction never reaches the next borrower.
@@ -135,9 +137,26 @@ export class Pool {
     this.accept(pooled, reset);
   }
 
+  /**
+   * Who takes the connection of somebody whose COMMIT is under way: the next one who waits, when he begins a transaction.
+   * His BEGIN travels with that COMMIT then, and the server goes on without a round trip in between.
+   */
+  successor(pooled: PooledConnection): Waiter | undefined {
+    const nowMs = this.clock.monotonicMs();
+    const { connection, expiresAtMs, isEnding } = pooled;
+    if (!this.isServing || isEnding || !connection.isUsable || nowMs >= expiresAtMs)
+      return undefined;
+    const waiter = this.control.keeps(pooled) ? this.admission.next(nowMs, mayFollow) : undefined;
+    if (waiter === undefined) return undefined;
+    this.counters.used(nowMs - pooled.takenAtMs);
+    this.mark(pooled, nowMs);
+    return waiter;
+  }
+
   /** Takes back what was not used by one caller alone: it says nothing of how long a use takes. */
   accept(pooled: PooledConnection, reset = false): void {
     if (!pooled.connection.isUsable) this.discard(pooled, 'it was lost');
+    else if (pooled.isEnding) pooled.afterEnding(() => this.accept(pooled, reset));
     else if (reset) void this.clean(pooled, resetSession(pooled), 'its session could not be reset');
     else if (pooled.connection.transactionStatus !== 'idle')
       void this.clean(pooled, rollBack(pooled), 'its transaction could not be rolled back');

@@ -1,8 +1,8 @@
-// One connection of a pool: runs one trip at a time and stops it on the server when it has to.
+// One connection of a pool: runs the trips of who has it and stops them on the server when it has to.
 import type { Clock, Timer } from '../kernel/clock.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
-import type { Connection, Reply } from '../driver/driver.js';
+import type { Connection, Reply, TransactionStatus } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
 import type { PoolOptions } from './pool.options.js';
 
@@ -25,8 +25,33 @@ type Work = NonNullable<Trip['request']['work']>;
 /** Longest time for a CancelRequest to be delivered, and then for the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
 
+/** What goes ahead of work that has only to wait for its turn. */
+const NOTHING: readonly string[] = Object.freeze(['']);
+
+/** One statement on the connection. */
+class Run implements Reply, Phase {
+  constructor(
+    private readonly pooled: PooledConnection,
+    /** Undefined once nobody waits for the answer any more. */
+    public trip: Trip | undefined,
+    readonly owner: ConnectionOwner,
+  ) {}
+
+  replied(error: DatabaseError | undefined, result: unknown): void {
+    this.pooled.replied(this, error, result);
+  }
+
+  due(trip: Trip): void {
+    this.pooled.timedOut(this, trip);
+  }
+
+  interrupt(trip: Trip, error: DatabaseError): void {
+    this.pooled.stop(this, trip, error);
+  }
+}
+
 /** A connection with its place in the pool's life. */
-export class PooledConnection implements Reply {
+export class PooledConnection {
   idleSinceMs = 0;
   /** Monotonic time since which somebody has it, in ms. */
   takenAtMs = 0;
@@ -35,14 +60,14 @@ export class PooledConnection implements Reply {
   sharer: Sharer | undefined;
   /** What the connection had received when the node was first suspected. */
   private bytesAtSuspicion = 0;
-  private trip: Trip | undefined;
-  private owner: ConnectionOwner | undefined;
+  private run: Run | undefined;
+  /** The COMMIT of who had it before, until it is answered: what runs now waits behind it on the server. */
+  private ending: Run | undefined;
+  private onceEnded: (() => void) | undefined;
+  /** True when what runs now is to be cancelled as soon as a CancelRequest cannot hit that COMMIT. */
+  private cancelsLater = false;
   private cancelling: Promise<void> | undefined;
   private grace: Timer | undefined;
-  private readonly running: Phase = {
-    due: (trip) => this.timedOut(trip),
-    interrupt: (trip, error) => this.stop(trip, error),
-  };
 
   /** Monotonic time from which it is replaced, in ms; the pool may put it forward. */
   expiresAtMs: number;
@@ -61,21 +86,42 @@ export class PooledConnection implements Reply {
         : clock.monotonicMs() + maxLifetimeMs * (1 - Math.random() * 0.1);
   }
 
+  /** True while the COMMIT of who had it before is under way. */
+  get isEnding(): boolean {
+    return this.ending !== undefined;
+  }
+
+  /** Where the session stands for who has it now: outside of a transaction, behind the COMMIT of somebody else. */
+  get transactionStatus(): TransactionStatus {
+    return this.ending === undefined ? this.connection.transactionStatus : 'idle';
+  }
+
   /** Runs the trip, behind the commands of `preface`; `owner.freed` follows, after the trip is settled or before. */
-  run(trip: Trip, owner: ConnectionOwner, preface?: readonly string[]): void {
+  start(trip: Trip, owner: ConnectionOwner, preface?: readonly string[]): void {
     const nowMs = this.clock.monotonicMs();
-    const { timeoutMs } = trip.request;
+    const { timeoutMs, work, endsTransaction } = trip.request;
     trip.isSent = true;
-    this.trip = trip;
-    this.owner = owner;
+    const run = new Run(this, trip, owner);
+    this.run = run;
     this.lastText = trip.statement.text;
     const limitMs =
       timeoutMs === undefined ? this.options.statementTimeoutMs : Number.POSITIVE_INFINITY;
-    trip.begin(this.running, nowMs, nowMs + limitMs);
-    const { work } = trip.request;
-    if (work === undefined) this.connection.execute(trip.statement, this, preface);
-    else if (preface === undefined) this.work(work);
-    else this.workBehind(preface, work, trip);
+    trip.begin(run, nowMs, nowMs + limitMs);
+    // A COMMIT waits for the end of this turn: who comes behind it may be there by then, and goes along.
+    if (work === undefined) this.connection.execute(trip.statement, run, preface, endsTransaction);
+    else if (preface === undefined && !this.isEnding) this.work(work, run);
+    else this.workBehind(preface ?? NOTHING, work, run);
+  }
+
+  /** Somebody else has the connection from now on; the COMMIT under way is not his, and is never cancelled. */
+  passOn(): void {
+    this.ending = this.run;
+    this.run = undefined;
+  }
+
+  /** Calls back when that COMMIT is answered. */
+  afterEnding(callback: () => void): void {
+    this.onceEnded = callback;
   }
 
   /** Runs a statement of the pool's own; false when it failed or took longer than `timeoutMs`. */
@@ -102,57 +148,74 @@ export class PooledConnection implements Reply {
     if (this.connection.bytesRead === this.bytesAtSuspicion) this.connection.destroy();
   }
 
-  /** Ends what runs now, if anything does. */
+  /** Ends what runs now for who has the connection, if anything does. */
   abort(error: DatabaseError): void {
-    if (this.trip !== undefined) this.stop(this.trip, error);
+    const { run } = this;
+    if (run?.trip !== undefined) this.stop(run, run.trip, error);
     else this.sharer?.abort(error);
   }
 
   /** @internal The driver calls when the server is ready again. */
-  replied(error: DatabaseError | undefined, result: unknown): void {
-    const { trip, owner } = this;
-    this.trip = undefined;
-    this.owner = undefined;
-    this.grace?.cancel();
+  replied(run: Run, error: DatabaseError | undefined, result: unknown): void {
+    const { trip, owner } = run;
     if (trip !== undefined) {
       trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
       trip.leave();
       if (error === undefined) trip.fingerprint?.ranAlone(trip.serverMs);
     }
-    if (this.cancelling === undefined) owner?.freed(this, error);
-    else void this.cancelling.then(() => owner?.freed(this, error));
+    if (run === this.ending) this.ended();
+    else {
+      this.run = undefined;
+      this.grace?.cancel();
+    }
+    if (this.cancelling === undefined) owner.freed(this, error);
+    else void this.cancelling.then(() => owner.freed(this, error));
     trip?.settle(error, result);
   }
 
-  private work(work: Work): void {
+  /** @internal */
+  timedOut(run: Run, trip: Trip): void {
+    this.stop(run, trip, trip.timeoutError(this.clock.monotonicMs()));
+  }
+
+  /** @internal The caller gets his error now; the connection is free once the server has let go. */
+  stop(run: Run, trip: Trip, error: DatabaseError): void {
+    run.trip = undefined;
+    trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
+    if (trip.request.uncancellable !== true) {
+      if (this.ending === undefined) this.beginCancel();
+      else this.cancelsLater = true;
+    }
+    trip.settle(error, undefined);
+  }
+
+  private ended(): void {
+    const { onceEnded, cancelsLater } = this;
+    this.ending = this.onceEnded = undefined;
+    this.cancelsLater = false;
+    if (cancelsLater && this.run !== undefined) this.beginCancel();
+    onceEnded?.();
+  }
+
+  private work(work: Work, run: Run): void {
     void work(this.connection as never).then(
-      (result) => this.replied(undefined, result),
-      (error: unknown) => this.replied(error as DatabaseError, undefined),
+      (result) => run.replied(undefined, result),
+      (error: unknown) => run.replied(error as DatabaseError, undefined),
     );
   }
 
   /** Work talks to the server by itself, so that what goes ahead of it takes a round trip of its own. */
-  private workBehind(preface: readonly string[], work: Work, trip: Trip): void {
+  private workBehind(preface: readonly string[], work: Work, run: Run): void {
     const replied: Reply['replied'] = (error) => {
       // Stopped meanwhile, nobody waits for the work any more.
-      if (error !== undefined || this.trip !== trip) this.replied(error, undefined);
-      else this.work(work);
+      if (error !== undefined || run.trip === undefined) run.replied(error, undefined);
+      else this.work(work, run);
     };
     this.connection.execute({ text: preface.at(-1) ?? '' }, { replied }, preface.slice(0, -1));
   }
 
-  private timedOut(trip: Trip): void {
-    this.stop(trip, trip.timeoutError(this.clock.monotonicMs()));
-  }
-
-  /** The caller gets his error now; the connection is free once the server has let go. */
-  private stop(trip: Trip, error: DatabaseError): void {
-    this.trip = undefined;
-    trip.serverMs = this.clock.monotonicMs() - trip.phaseStartedAtMs;
-    if (trip.request.uncancellable !== true) {
-      this.cancelling ??= this.cancel().finally(() => (this.cancelling = undefined));
-    }
-    trip.settle(error, undefined);
+  private beginCancel(): void {
+    this.cancelling ??= this.cancel().finally(() => (this.cancelling = undefined));
   }
 
   private async cancel(): Promise<void> {
@@ -162,7 +225,7 @@ export class PooledConnection implements Reply {
       this.giveUp('not taken up');
       return;
     }
-    if (this.owner === undefined) return;
+    if (this.run === undefined) return;
     // A server that does not let go in time is dead or unreachable, or the request never came through.
     this.grace = this.clock.schedule(() => this.giveUp('no effect'), CANCEL_TIMEOUT_MS, {
       keepsProcess: true,

@@ -66,9 +66,14 @@ export class Recycling {
     return ended;
   }
 
+  /** Whether it is to be closed, now or later. */
+  wants(pooled: PooledConnection): boolean {
+    return this.stale.size > 0 && this.stale.has(pooled);
+  }
+
   /** A connection came back: true when it has to be closed now. */
   takes(pooled: PooledConnection): boolean {
-    if (this.stale.size === 0 || !this.stale.has(pooled) || !this.mayClose) return false;
+    if (!this.wants(pooled) || !this.mayClose) return false;
     this.missing++;
     return true;
   }

@@ -14,6 +14,8 @@ export abstract class Waiter {
   queuedAtMs = 0;
   /** True when his code holds another connection of the same pool: he goes first, for others wait for that one. */
   isNested = false;
+  /** True when he takes a connection whose last COMMIT is still under way: a transaction of his own is all he begins. */
+  mayFollow = false;
 
   constructor(
     readonly priority: Priority = 'normal',
@@ -82,20 +84,17 @@ export class WaitQueue {
 
   /**
    * The next one to be served: of the most urgent rank, or of one that was passed over often enough. Within a rank
-   * the oldest one, or, `newestFirst`, the newest one of those who may be shed.
+   * the oldest one, or, `newestFirst`, the newest one of those who may be shed. When `isFit` says no to him, nobody is.
    */
-  shift(newestFirst = false): Waiter | undefined {
-    if (this.count === 0) return undefined;
-    let chosen: Rank | undefined;
-    for (const rank of this.ranks) {
-      if (rank.count === 0) continue;
-      if (chosen === undefined || rank.passedOver >= MAX_PASSED_OVER) chosen = rank;
-      rank.passedOver++;
-    }
+  shift(newestFirst = false, isFit?: (waiter: Waiter) => boolean): Waiter | undefined {
+    const chosen = this.chooseRank();
     if (chosen === undefined) return undefined;
-    chosen.passedOver = 0;
     const takesNewest = newestFirst && (chosen === this.normal || chosen === this.low);
-    return this.taken(takesNewest ? chosen.tail : chosen.head);
+    const waiter = takesNewest ? chosen.tail : chosen.head;
+    if (waiter === undefined || isFit?.(waiter) === false) return undefined;
+    for (const rank of this.ranks) if (rank.count > 0) rank.passedOver++;
+    chosen.passedOver = 0;
+    return this.taken(waiter);
   }
 
   /** The next one of those who hold a connection already. */
@@ -133,6 +132,16 @@ export class WaitQueue {
     if (waiter.rank === undefined) return;
     waiter.rank.remove(waiter);
     this.count--;
+  }
+
+  private chooseRank(): Rank | undefined {
+    if (this.count === 0) return undefined;
+    let chosen: Rank | undefined;
+    for (const rank of this.ranks) {
+      if (rank.count === 0) continue;
+      if (chosen === undefined || rank.passedOver >= MAX_PASSED_OVER) chosen = rank;
+    }
+    return chosen;
   }
 
   private rankOf({ isNested, priority }: Waiter): Rank {

@@ -49,6 +49,8 @@ function requestOf(
     priority: extra.priority,
     holding: extra.holding,
     uncancellable: extra.uncancellable,
+    beginsTransaction: extra.beginsTransaction,
+    endsTransaction: extra.endsTransaction,
     borrowedAt: extra.borrowedAt,
   };
 }

@@ -67,6 +67,10 @@ export interface TripRequest {
   readonly holding?: Holding | undefined;
   /** COMMIT under way must never be cancelled: its outcome would be unknown. */
   readonly uncancellable?: boolean | undefined;
+  /** True for a lease on which BEGIN is the first to be sent: it may go out behind the COMMIT of who had the connection. */
+  readonly beginsTransaction?: boolean | undefined;
+  /** True for a COMMIT that leaves no transaction open, whatever is answered: who comes next may send behind it. */
+  readonly endsTransaction?: boolean | undefined;
   /** Where a lease is borrowed; `stack` is formatted only when somebody reads it. */
   readonly borrowedAt?: { readonly stack?: string } | undefined;
 }

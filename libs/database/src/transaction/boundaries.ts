@@ -11,7 +11,7 @@ import {
 import { QueryError, ReadOnlyError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
-import type { Statement } from '../query/query.js';
+import type { QueryResult, Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
 import type { Scope } from './scope.js';
 import type { IsolationLevel } from './transaction.options.js';
@@ -24,8 +24,9 @@ export interface Beginning {
 }
 
 const COMMIT: Statement = Object.freeze({ text: 'COMMIT' });
-const COMMIT_READ = Object.freeze({ uncancellable: true, intent: 'read' } as const);
-const COMMIT_WRITE = Object.freeze({ uncancellable: true, intent: 'write' } as const);
+const COMMITS = { uncancellable: true, endsTransaction: true } as const;
+const COMMIT_READ = Object.freeze({ ...COMMITS, intent: 'read' } as const);
+const COMMIT_WRITE = Object.freeze({ ...COMMITS, intent: 'write' } as const);
 
 /** BEGIN with its modes, and the server's own limit: what goes ahead of the first statement. */
 export function beginTexts(beginning: Beginning, timeoutMs: number): readonly string[] {
@@ -82,6 +83,18 @@ function endsUnanswered(error: unknown, lease: Lease): boolean {
   return true;
 }
 
+/** Sends COMMIT. The connection is for the next one from then on, unless a session around the transaction has it. */
+export function sendCommit(
+  desk: TripDesk,
+  scope: Scope,
+  isReadOnly: boolean,
+): Promise<QueryResult> {
+  const { lease, parent } = scope;
+  const answer = desk.sendOn(lease, COMMIT, isReadOnly ? COMMIT_READ : COMMIT_WRITE);
+  if (lease.isEnding && parent === undefined) lease.release();
+  return answer;
+}
+
 /**
  * Commits what was begun. A connection that is lost meanwhile leaves the outcome unknown, unless there was nothing
  * to commit.
@@ -95,7 +108,7 @@ export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean):
   }
   let command: string;
   try {
-    ({ command } = await desk.sendOn(lease, COMMIT, isReadOnly ? COMMIT_READ : COMMIT_WRITE));
+    ({ command } = await sendCommit(desk, scope, isReadOnly));
   } catch (error) {
     if (!lease.hasBegun) throw scope.firstError ?? error;
     const doubt = doubtOf(error, lease);

@@ -44,7 +44,7 @@ export class Places {
       const scope = await session.openInner({ kind: 'transaction', deadlineAtMs });
       return { scope, leave: () => session.closeInner() };
     }
-    const lease = await this.borrow(request);
+    const lease = await this.borrow({ ...request, beginsTransaction: true });
     const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
     const leave = (): void => {
       if (!lease.isReleased) lease.release();
@@ -74,6 +74,7 @@ export class Places {
   private borrow(request: Partial<TripRequest>): Promise<Lease> {
     const { ambient, desk, sampler } = this.parts;
     const { intent, consistency, maxLagMs, after, timeoutMs, signal, priority } = request;
+    const { beginsTransaction } = request;
     return desk.sendForLease<Lease>({
       intent: intent ?? 'write',
       consistency,
@@ -82,6 +83,7 @@ export class Places {
       timeoutMs,
       signal,
       priority,
+      beginsTransaction,
       borrowedAt: sampler.sample(),
       holding: ambient.holding,
     });

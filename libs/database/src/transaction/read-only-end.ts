@@ -1,6 +1,7 @@
 // The end of a read-only transaction: its COMMIT commits nothing, so that nobody has to wait for it.
 import type { Lease } from '../pool/lease.js';
 import type { TripDesk } from '../query/trip-desk.js';
+import { sendCommit } from './boundaries.js';
 import type { Beginning } from './boundaries.js';
 import type { Scope } from './scope.js';
 
@@ -20,10 +21,9 @@ export class ReadOnlyEnd {
     // Inside a session its connection goes on; behind a statement that nobody awaited COMMIT has to wait.
     if (parent !== undefined || lease.isWorking || lease.transactionStatus !== 'open') return false;
     if (await this.mayFail(lease, beginning)) return false;
-    const extra = { uncancellable: true, intent: 'read' } as const;
-    this.desk
-      .sendOn(lease, { text: 'COMMIT' }, extra)
-      .catch((error: unknown) => lease.drop(`its COMMIT failed: ${String(error)}`));
+    sendCommit(this.desk, scope, true).catch((error: unknown) =>
+      lease.drop(`its COMMIT failed: ${String(error)}`),
+    );
     return true;
   }
 
