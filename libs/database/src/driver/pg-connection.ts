@@ -121,6 +121,11 @@ export class PgConnection implements Connection {
     });
   }
 
+  /** Takes bytes of the socket, unless `pg` talks to the server now. Keeps nothing of them. */
+  takes(chunk: Buffer): boolean {
+    return this.conversation?.takes(chunk) ?? false;
+  }
+
   /** The session is there. */
   opened(): void {
     this.conversation?.takeBack();

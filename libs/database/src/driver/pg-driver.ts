@@ -9,7 +9,7 @@ import { resolveHost, systemLookup, tryEach } from './addresses.js';
 import type { Lookup } from './addresses.js';
 import type { Connection, ConnectionTraits, Driver } from './driver.js';
 import { PgConnection } from './pg-connection.js';
-import { wireOf } from './pg-wire.js';
+import { newSocket, wireOf } from './pg-wire.js';
 import { translateConnectError } from './sqlstate.js';
 import type { ConnectFailure } from './sqlstate.js';
 import type { ConnectionTarget } from './target.js';
@@ -44,6 +44,7 @@ function clientConfig(
   target: ConnectionTarget,
   address: string,
   ssl: ConnectionOptions | false,
+  takes: (chunk: Buffer) => boolean,
 ): ClientConfig {
   return {
     host: address,
@@ -55,6 +56,8 @@ function clientConfig(
     application_name: target.applicationName,
     ssl,
     keepAlive: true,
+    // One for TLS is made by `pg`, around another one.
+    ...(ssl === false && { stream: () => newSocket(takes) }),
     ...(target.options === undefined ? {} : { options: target.options }),
   };
 }
@@ -67,8 +70,13 @@ async function open(
   traits: ConnectionTraits | undefined,
 ): Promise<Connection> {
   const ssl = tlsConfig(target);
-  const client = new pg.Client(clientConfig(target, address, ssl));
-  const connection = new PgConnection(client, { host: address, port: target.port, ssl }, traits);
+  const takes = (chunk: Buffer): boolean => connection.takes(chunk);
+  const client = new pg.Client(clientConfig(target, address, ssl, takes));
+  const connection: PgConnection = new PgConnection(
+    client,
+    { host: address, port: target.port, ssl },
+    traits,
+  );
   const seen: { -readonly [Key in keyof ConnectFailure]: ConnectFailure[Key] } = {
     wantsTls: ssl !== false,
     hasTls: false,

@@ -100,24 +100,25 @@ export function sendCommit(
  * to commit.
  * @throws InDoubtError then; the first error of the transaction when the server rolled back instead.
  */
-export async function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
+export function commit(desk: TripDesk, scope: Scope, isReadOnly: boolean): Promise<void> {
   const { lease } = scope;
   if (!lease.hasBegun && lease.transactionStatus !== 'failed') {
     lease.forgetBegin();
-    return;
+    return Promise.resolve();
   }
-  let command: string;
-  try {
-    ({ command } = await sendCommit(desk, scope, isReadOnly));
-  } catch (error) {
-    if (!lease.hasBegun) throw scope.firstError ?? error;
-    const doubt = doubtOf(error, lease);
-    // Whether it took effect makes no difference.
-    throw isReadOnly ? error : doubt;
-  }
-  if (command === 'COMMIT') return;
-  // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
-  throw scope.firstError ?? new QueryError('The server rolled the transaction back at COMMIT.');
+  return sendCommit(desk, scope, isReadOnly).then(
+    ({ command }) => {
+      if (command === 'COMMIT') return;
+      // A failed statement whose error the callback swallowed: the server answers COMMIT with ROLLBACK.
+      throw scope.firstError ?? new QueryError('The server rolled the transaction back at COMMIT.');
+    },
+    (error: unknown) => {
+      if (!lease.hasBegun) throw scope.firstError ?? error;
+      const doubt = doubtOf(error, lease);
+      // Whether it took effect makes no difference.
+      throw isReadOnly ? error : doubt;
+    },
+  );
 }
 
 /** Rolls back what was begun; when that fails, the connection is given up and the server does it. */
@@ -175,11 +176,13 @@ export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): P
       signal?.removeEventListener('abort', aborted);
       tell(...args);
     };
-    // An async wrapper: a callback that throws before its first await must not leave the timer behind.
-    (async () => work())().then(
-      (result) => over(resolve, result),
-      (error: unknown) => over(reject, error),
-    );
+    const failed = (error: unknown): void => over(reject, error);
+    try {
+      // A callback without types may give what is no promise.
+      Promise.resolve(work()).then((result) => over(resolve, result), failed);
+    } catch (error) {
+      failed(error);
+    }
   });
 }
 

@@ -36,20 +36,17 @@ export class Places {
   constructor(private readonly parts: PlacesParts) {}
 
   /** A connection for a transaction: that of the session it is called in, else one of the pool. */
-  async take(request: Partial<TripRequest>, timeoutMs: number): Promise<Place> {
+  take(request: Partial<TripRequest>, timeoutMs: number): Promise<Place> {
     const { ambient, clock } = this.parts;
     const session = ambient.scope;
-    if (session !== undefined) {
-      const deadlineAtMs = clock.monotonicMs() + timeoutMs;
-      const scope = await session.openInner({ kind: 'transaction', deadlineAtMs });
-      return { scope, leave: () => session.closeInner() };
-    }
-    const lease = await this.borrow({ ...request, beginsTransaction: true });
-    const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
-    const leave = (): void => {
-      if (!lease.isReleased) lease.release();
-    };
-    return { scope, leave };
+    if (session !== undefined) return this.within(session, clock.monotonicMs() + timeoutMs);
+    return this.borrow(request, true).then((lease) => {
+      const scope = this.newScope('transaction', lease, clock.monotonicMs() + timeoutMs);
+      const leave = (): void => {
+        if (!lease.isReleased) lease.release();
+      };
+      return { scope, leave };
+    });
   }
 
   /** A scope that nothing encloses. */
@@ -71,10 +68,14 @@ export class Places {
     }
   }
 
-  private borrow(request: Partial<TripRequest>): Promise<Lease> {
+  private async within(session: Scope, deadlineAtMs: number): Promise<Place> {
+    const scope = await session.openInner({ kind: 'transaction', deadlineAtMs });
+    return { scope, leave: () => session.closeInner() };
+  }
+
+  private borrow(request: Partial<TripRequest>, beginsTransaction = false): Promise<Lease> {
     const { ambient, desk, sampler } = this.parts;
     const { intent, consistency, maxLagMs, after, timeoutMs, signal, priority } = request;
-    const { beginsTransaction } = request;
     return desk.sendForLease<Lease>({
       intent: intent ?? 'write',
       consistency,

@@ -163,44 +163,40 @@ export class TransactionRunner {
     options: TransactionOptions,
     begins: () => void,
   ): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.parts.defaults.timeoutMs;
+    const { desk, defaults } = this.parts;
+    const timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
     if (options.exactlyOnce === true) await this.exactlyOnce.prepare();
     const { scope, leave } = await this.places.take(whereTo(options), timeoutMs);
     scope.isExactlyOnce = options.exactlyOnce === true;
     begins();
-    try {
-      const result = await this.runIn(scope, work, options);
-      leave();
-      if (scope.afterCommit.length > 0) await callHooks(scope.afterCommit, this.parts);
-      return result;
-    } catch (error) {
-      leave();
-      // In doubt it may be committed: a hook that makes good for a rollback would do harm.
-      if (error instanceof InDoubtError)
-        this.parts.events.emit('transaction:in-doubt', { node: scope.node, error });
-      else await callHooks(scope.afterRollback, this.parts);
-      if (hasLostRole(error, options)) this.parts.topology.demoted(scope.node);
-      throw error;
-    }
-  }
-
-  private async runIn<T>(scope: Scope, work: Work<T>, options: TransactionOptions): Promise<T> {
-    const { desk, defaults } = this.parts;
     const { readOnly, deferrable, isolation = defaults.isolation } = options;
     const beginning = { isolation, readOnly, deferrable };
     try {
-      await begin(desk, scope, beginning);
+      const begun = begin(desk, scope, beginning);
+      if (begun !== undefined) await begun;
       const result = await this.within(scope, work, options.signal);
       if (scope.doomedBy !== undefined) throw scope.doomedBy as Error;
       scope.requireNoInner();
       scope.end();
       await this.commit(scope, beginning);
+      leave();
+      if (scope.afterCommit.length > 0) await callHooks(scope.afterCommit, this.parts);
       return result;
     } catch (error) {
       scope.end(new UsageError(STRAY, error));
       await rollBack(desk, scope);
+      leave();
+      await this.failed(scope, error, options);
       throw error;
     }
+  }
+
+  private async failed(scope: Scope, error: unknown, options: TransactionOptions): Promise<void> {
+    // In doubt it may be committed: a hook that makes good for a rollback would do harm.
+    if (error instanceof InDoubtError)
+      this.parts.events.emit('transaction:in-doubt', { node: scope.node, error });
+    else await callHooks(scope.afterRollback, this.parts);
+    if (hasLostRole(error, options)) this.parts.topology.demoted(scope.node);
   }
 
   private commit(scope: Scope, beginning: Beginning): Promise<void> {

@@ -57,6 +57,13 @@ export class Conversation {
     parts.socket.on('data', (chunk: Buffer) => this.splitter.feed(chunk));
   }
 
+  /** Reads what came from the socket; false while it is lent, for `pg` may keep what it is given. */
+  takes(chunk: Buffer): boolean {
+    if (this.isLent) return false;
+    this.splitter.feed(chunk);
+    return true;
+  }
+
   /** Leaves the session to `pg` until {@link takeBack}. Nothing may be under way. */
   lend(): void {
     this.isLent = true;
