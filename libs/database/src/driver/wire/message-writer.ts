@@ -1,9 +1,10 @@
 // Messages of the extended and the simple query protocol, written one behind the other and sent in one piece.
 import type { PreparedValue } from '../parameters.js';
 
-const INITIAL_BYTES = 4_096;
-/** A buffer that has grown beyond this is given away with what it holds, in bytes. */
-const KEPT_BYTES = 65_536;
+/** Bytes that are allocated at a time: what is taken is a part of them, so that a short statement allocates nothing. */
+const SLAB_BYTES = 32_768;
+/** With less room than this the next message begins in a new slab. */
+const LEAST_BYTES = 512;
 /** A string in UTF-8 has at most this many bytes for each UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
 const NO_FORMATS: readonly number[] = [];
@@ -21,22 +22,22 @@ const PORTAL = 0x50;
 
 /** Collects messages. Grows as needed; not shared between connections. */
 export class MessageWriter {
-  private buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  private buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  /** Where begins what was not taken yet. */
+  private from = 0;
   private at = 0;
 
   /** Bytes that wait to be sent. */
   get size(): number {
-    return this.at;
+    return this.at - this.from;
   }
 
   /** All that was written since the last call. The bytes are the caller's: they are not written to again. */
   take(): Buffer {
-    const { at } = this;
-    this.at = 0;
-    if (at <= KEPT_BYTES) return Buffer.copyBytesFrom(this.buffer, 0, at);
-    const taken = this.buffer.subarray(0, at);
-    this.buffer = Buffer.allocUnsafe(INITIAL_BYTES);
-    return taken;
+    const { buffer, from, at } = this;
+    this.from = at;
+    if (buffer.length - at < LEAST_BYTES || buffer.length > SLAB_BYTES) this.renew(SLAB_BYTES);
+    return buffer.subarray(from, at);
   }
 
   /** A text of one or several statements, in the simple protocol. */
@@ -167,20 +168,26 @@ export class MessageWriter {
   private begin(type: number): number {
     this.reserve(5);
     this.buffer[this.at] = type;
-    const start = this.at + 1;
+    // Counted from what was not taken yet, for the memory may change meanwhile.
+    const start = this.size + 1;
     this.at += 5;
     return start;
   }
 
   private end(start: number): void {
-    this.put32(this.at - start, start);
+    this.put32(this.size - start, this.from + start);
   }
 
   private reserve(bytes: number): void {
-    const needed = this.at + bytes;
-    if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2));
-    this.buffer.copy(grown, 0, 0, this.at);
-    this.buffer = grown;
+    if (this.at + bytes <= this.buffer.length) return;
+    this.renew(Math.max(SLAB_BYTES, (this.size + bytes) * 2));
+  }
+
+  /** Goes on in other memory: what was taken is not written to again. */
+  private renew(bytes: number): void {
+    const fresh = Buffer.allocUnsafeSlow(bytes);
+    this.at = this.buffer.copy(fresh, 0, this.from, this.at);
+    this.from = 0;
+    this.buffer = fresh;
   }
 }
