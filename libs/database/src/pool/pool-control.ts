@@ -110,10 +110,12 @@ export class PoolControl {
     return this.pool.isClosing ? Promise.reject(this.closed()) : this.recycling.run(timeoutMs);
   }
 
-  /** Whether a connection that comes back would be handed out again for certain. */
-  keeps(pooled: PooledConnection): boolean {
-    const { connections, options } = this.pool;
-    return connections.size <= options.max && !this.recycling.wants(pooled);
+  /** Whether somebody else may have the connection before its COMMIT is answered: it would be handed out again then. */
+  mayPassOn(pooled: PooledConnection, nowMs: number): boolean {
+    const { connections, options, isServing } = this.pool;
+    const isSurplus = connections.size > options.max || nowMs >= pooled.expiresAtMs;
+    if (!isServing || isSurplus || this.recycling.wants(pooled)) return false;
+    return !pooled.isEnding && pooled.connection.isUsable;
   }
 
   /** Why a connection that came back is not handed out again; undefined when it is. */

@@ -17,7 +17,7 @@ import { snapshotOf } from './pool-stats.js';
 import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
 import { PooledConnection } from './pooled-connection.js';
-import { answers, resetSession, rollBack } from './session-care.js';
+import { answers, clean } from './session-care.js';
 import type { Waiter } from './wait-queue.js';
 
 /** What a pool works with. */
@@ -143,10 +143,8 @@ export class Pool {
    */
   successor(pooled: PooledConnection): Waiter | undefined {
     const nowMs = this.clock.monotonicMs();
-    const { connection, expiresAtMs, isEnding } = pooled;
-    if (!this.isServing || isEnding || !connection.isUsable || nowMs >= expiresAtMs)
-      return undefined;
-    const waiter = this.control.keeps(pooled) ? this.admission.next(nowMs, mayFollow) : undefined;
+    if (!this.control.mayPassOn(pooled, nowMs)) return undefined;
+    const waiter = this.admission.next(nowMs, mayFollow);
     if (waiter === undefined) return undefined;
     this.counters.used(nowMs - pooled.takenAtMs);
     this.mark(pooled, nowMs);
@@ -157,9 +155,8 @@ export class Pool {
   accept(pooled: PooledConnection, reset = false): void {
     if (!pooled.connection.isUsable) this.discard(pooled, 'it was lost');
     else if (pooled.isEnding) pooled.afterEnding(() => this.accept(pooled, reset));
-    else if (reset) void this.clean(pooled, resetSession(pooled), 'its session could not be reset');
-    else if (pooled.connection.transactionStatus !== 'idle')
-      void this.clean(pooled, rollBack(pooled), 'its transaction could not be rolled back');
+    else if (reset || pooled.connection.transactionStatus !== 'idle')
+      void this.clean(pooled, reset);
     else this.receive(pooled, this.clock.monotonicMs());
   }
 
@@ -308,13 +305,10 @@ export class Pool {
     }
   }
 
-  private async clean(
-    pooled: PooledConnection,
-    cleaning: Promise<boolean>,
-    otherwise: string,
-  ): Promise<void> {
-    if (await cleaning) this.give(pooled);
-    else this.discard(pooled, otherwise);
+  private async clean(pooled: PooledConnection, reset: boolean): Promise<void> {
+    const failure = await clean(pooled, reset);
+    if (failure === undefined) this.give(pooled);
+    else this.discard(pooled, failure);
   }
 
   private async shutDown(): Promise<void> {

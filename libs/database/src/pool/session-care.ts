@@ -14,14 +14,21 @@ export function answers(pooled: PooledConnection): Promise<boolean> {
   return pooled.command('', TIMEOUT_MS);
 }
 
+/** Makes a session as the next borrower expects it; returns why that failed, and the connection has to be given up. */
+export async function clean(pooled: PooledConnection, reset: boolean): Promise<string | undefined> {
+  if (!reset)
+    return (await rollBack(pooled)) ? undefined : 'its transaction could not be rolled back';
+  return (await resetSession(pooled)) ? undefined : 'its session could not be reset';
+}
+
 /** Ends an open transaction; false when the connection cannot be used any more. */
-export async function rollBack(pooled: PooledConnection): Promise<boolean> {
+async function rollBack(pooled: PooledConnection): Promise<boolean> {
   const done = await pooled.command('ROLLBACK', TIMEOUT_MS);
   return done && pooled.connection.transactionStatus === 'idle';
 }
 
 /** Makes the session as it was when it was opened; false when the connection cannot be used any more. */
-export async function resetSession(pooled: PooledConnection): Promise<boolean> {
+async function resetSession(pooled: PooledConnection): Promise<boolean> {
   const isIdle = pooled.connection.transactionStatus === 'idle';
   if (!isIdle && !(await rollBack(pooled))) return false;
   return pooled.command(RESET, TIMEOUT_MS);

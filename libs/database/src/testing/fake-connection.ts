@@ -272,7 +272,7 @@ export class FakeConnection implements Connection {
 
   private outcome(statement: Statement, answer: FakeAnswer): [DatabaseError | undefined, unknown] {
     if (answer.error !== undefined) {
-      this.session.fail();
+      this.session.fail(statement.text);
       return [answer.error, undefined];
     }
     const results: QueryResult[] = [];

@@ -24,9 +24,10 @@ export class FakeSession {
     return parts.filter((part, index) => part !== '' || (index === 0 && parts.length === 1));
   }
 
-  /** The statement failed: an open transaction is a failed one from now on. */
-  fail(): void {
-    if (this.status === 'open') this.status = 'failed';
+  /** The statement failed: an open transaction is a failed one from now on, or over when that was its COMMIT. */
+  fail(statement: string): void {
+    if (/^commit\b/i.test(statement)) this.finish('COMMIT');
+    else if (this.status === 'open') this.status = 'failed';
   }
 
   /** Applies one statement. */
@@ -58,7 +59,7 @@ export class FakeSession {
     const at = this.at(name);
     const command = 'ROLLBACK';
     if (at < 0) {
-      this.fail();
+      this.fail(command);
       return { error: refused('3B001', `savepoint "${name}" does not exist`), command };
     }
     this.savepoints = this.savepoints.slice(0, at + 1);

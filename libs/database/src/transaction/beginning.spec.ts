@@ -326,7 +326,6 @@ describe('a read-only transaction', () => {
 
   it.each<[string, FakeAnswer]>([
     ['is lost', { loses: 'reset' }],
-    ['is refused', { error: refusal }],
     ['is never answered', { hangs: true }],
   ])('whose COMMIT %s costs the connection, and the caller nothing', async (_, answer) => {
     script = (text) => (text === 'COMMIT' ? answer : undefined);
@@ -334,5 +333,13 @@ describe('a read-only transaction', () => {
     expect(await outcome(db.transaction(read, options))).toMatchObject({ command: 'SELECT' });
     await clock.elapseMs(6_000);
     expect(stats()).toMatchObject({ leased: 0, total: 0 });
+  });
+
+  it('whose COMMIT is refused costs nothing: the server has ended it', async () => {
+    script = (text) => (text === 'COMMIT' ? { error: refusal, afterMs: 5 } : undefined);
+    const options = { readOnly: true, isolation: 'read committed' } as const;
+    expect(await outcome(db.transaction(read, options))).toMatchObject({ command: 'SELECT' });
+    await clock.elapseMs(10);
+    expect(stats()).toMatchObject({ leased: 0, idle: 1, closed: 0 });
   });
 });
