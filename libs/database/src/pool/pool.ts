@@ -18,6 +18,7 @@ import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
 import { PooledConnection } from './pooled-connection.js';
 import { answers, clean } from './session-care.js';
+import { mayFollow } from './wait-queue.js';
 import type { Waiter } from './wait-queue.js';
 
 /** What a pool works with. */
@@ -36,8 +37,6 @@ export interface PoolParts {
 
 /** Longest time for saying goodbye, in ms. */
 const END_TIMEOUT_MS = 2_000;
-
-const mayFollow = (waiter: Waiter): boolean => waiter.mayFollow;
 
 /**
  * A pool of connections. Everything waits in one queue; a connection that fails the destroy rule
@@ -143,8 +142,8 @@ export class Pool {
    */
   successor(pooled: PooledConnection): Waiter | undefined {
     const nowMs = this.clock.monotonicMs();
-    if (!this.control.mayPassOn(pooled, nowMs)) return undefined;
-    const waiter = this.admission.next(nowMs, mayFollow);
+    const mayPassOn = this.control.mayPassOn(pooled, nowMs);
+    const waiter = mayPassOn ? this.admission.next(nowMs, mayFollow) : undefined;
     if (waiter === undefined) return undefined;
     this.counters.used(nowMs - pooled.takenAtMs);
     this.mark(pooled, nowMs);
@@ -218,8 +217,7 @@ export class Pool {
 
   /** True when each connection that the pool may have is held by a lease. */
   get isLeasedOut(): boolean {
-    const { size } = this.connections;
-    return size >= this.options.max && size === this.leases.size;
+    return this.leases.size >= Math.max(this.options.max, this.connections.size);
   }
 
   /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
@@ -268,8 +266,8 @@ export class Pool {
 
   private add(connection: Connection): void {
     if (this.isClosing || this.connections.size >= this.options.max) {
-      const { backendPid } = connection;
       const reason = this.isClosing ? 'the pool closed while it was opened' : REASONS.surplus;
+      const { backendPid } = connection;
       this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
       void connection.end(END_TIMEOUT_MS);
       return;
@@ -287,9 +285,9 @@ export class Pool {
 
   /** Nobody can be served when there is no connection at all; otherwise those who wait may be. */
   private connectFailed(error: ConnectionError): void {
-    const mayBeServed = this.connections.size > 0 || this.connector.connecting > 0;
     // Those who wait for the end of a suspension do not wait for a server that is away meanwhile.
-    if (mayBeServed || this.control.isSuspended) this.connector.retryLater(() => this.grow());
+    if (this.connections.size + this.connector.connecting > 0 || this.control.isSuspended)
+      this.connector.retryLater(() => this.grow());
     else this.admission.refuseAll(error);
   }
 
@@ -298,11 +296,9 @@ export class Pool {
     const lives = await answers(pooled);
     this.validating--;
     if (lives) this.receive(pooled, this.clock.monotonicMs());
-    else {
-      this.discard(pooled, 'it did not answer any more');
-      // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
-      this.grow();
-    }
+    else this.discard(pooled, 'it did not answer any more');
+    // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
+    if (!lives) this.grow();
   }
 
   private async clean(pooled: PooledConnection, reset: boolean): Promise<void> {

@@ -27,6 +27,9 @@ export abstract class Waiter {
   abstract refused(error: DatabaseError): void;
 }
 
+/** Whether the next one in the queue takes a connection whose last COMMIT is under way. */
+export const mayFollow = (waiter: Waiter): boolean => waiter.mayFollow;
+
 /** A doubly linked list of waiters; allocates nothing. */
 class Rank {
   head: Waiter | undefined;
