@@ -160,7 +160,8 @@ class Reading {
 /**
  * What the runs of a text are counted by, if it surely is one statement that only reads, by functions that only compute, and
  * leaves nothing in its session: the text without its comments and with other values. Texts of one shape differ in nothing
- * else. Undefined for a text that may be anything. Linear in its length: about 10 ns a character.
+ * else. Undefined for a text that may be anything. Of a syntax error with harmless words it says the same as of a read: the
+ * server refuses it. Takes 10 ns a character, and 200 ns a value; the parser 200 ns a character.
  */
 export function shapeOfReading(text: string): string | undefined {
   return new Reading(text).read();
