@@ -236,7 +236,7 @@ export class DatabaseService {
     const { scope } = ambient;
     return this.core.desk.send({
       statement,
-      isShareable: scope === undefined && this.core.classifier.isPure(statement.text),
+      shape: scope === undefined ? this.core.classifier.shapeOf(statement.text) : undefined,
       intent: how.intent,
       wants: 'result',
       repeatable: how.repeatable,

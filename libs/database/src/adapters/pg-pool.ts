@@ -159,13 +159,13 @@ export class PgPool extends EventEmitter {
   ): Promise<PgResult> {
     const { classifier, role, desk } = this.parts;
     const isReplica = role === 'replica';
-    const isPure = classifier.isPure(statement.text);
+    const shape = classifier.shapeOf(statement.text);
     return desk.send({
       statement,
       intent: isReplica ? 'read' : 'write',
       wants: 'result',
-      repeatable: isReplica && isPure,
-      isShareable: isPure && how.pinned === undefined,
+      repeatable: isReplica && shape !== undefined,
+      shape: how.pinned === undefined ? shape : undefined,
       consistency: isReplica ? 'eventual' : undefined,
       maxLagMs: undefined,
       timeoutMs: how.timeoutMs,

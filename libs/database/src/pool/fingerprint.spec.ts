@@ -117,7 +117,7 @@ describe('RoundTrip', () => {
 });
 
 describe('Fingerprints', () => {
-  it('are those of their texts, and bounded', () => {
+  it('are those of their shapes, and bounded', () => {
     const fingerprints = new Fingerprints(new RoundTrip());
     const first = fingerprints.of('select 0');
     expect(fingerprints.of('select 0')).toBe(first);

@@ -1,6 +1,7 @@
-// How fast each text is: who may share a connection, learned from what it took.
+// How fast the texts of each shape are: who may share a connection, learned from what it took.
+import { TextMemory } from '../query/text-memory.js';
 
-/** Runs on a connection of its own before a text may share one. */
+/** Runs on a connection of its own before a shape may share one. */
 const FIRST_RUNS = 4;
 /** Longest time of the best of the last ones beyond the round trip, in ms: the others tell how busy the server is. */
 const MAX_ALONE_MS = 1;
@@ -8,7 +9,7 @@ const MAX_ALONE_MS = 1;
 const SLOW_MS = 0.5;
 /** Runs between two judgements. */
 const WINDOW = 64;
-/** A run that others had to be rescued from counts against its text when it took longer, in ms. */
+/** A run that others had to be rescued from counts against its shape when it took longer, in ms. */
 const STRIKE_MS = 20;
 /** Time in which several of them count as one, in ms. */
 const STRIKE_PAUSE_MS = 100;
@@ -40,7 +41,7 @@ export class RoundTrip {
   }
 }
 
-/** What is known of one text on one node. Times are monotonic, in ms. */
+/** What is known of the texts of one shape on one node. Times are monotonic, in ms. */
 export class Fingerprint {
   /** Runs that hold others up right now. */
   private stalls = 0;
@@ -105,27 +106,17 @@ export class Fingerprint {
   }
 }
 
-/** Texts that are remembered, and their characters in all; the oldest one goes first. */
-const MAX_TEXTS = { texts: 16_384, characters: 4_000_000 };
-
-/** Fingerprints by text. */
+/** Fingerprints by the shape of their texts. */
 export class Fingerprints {
-  private readonly known = new Map<string, Fingerprint>();
-  private characters = 0;
+  private readonly known = new TextMemory<Fingerprint>();
 
   constructor(private readonly roundTrip: RoundTrip) {}
 
-  of(text: string): Fingerprint {
-    const known = this.known.get(text);
+  of(shape: string): Fingerprint {
+    const known = this.known.get(shape);
     if (known !== undefined) return known;
     const fresh = new Fingerprint(this.roundTrip);
-    this.known.set(text, fresh);
-    this.characters += text.length;
-    for (const oldest of this.known.keys()) {
-      if (this.known.size <= MAX_TEXTS.texts && this.characters <= MAX_TEXTS.characters) break;
-      this.known.delete(oldest);
-      this.characters -= oldest.length;
-    }
+    this.known.add(shape, fresh);
     return fresh;
   }
 }

@@ -70,7 +70,7 @@ afterEach(async () => {
 
 function send(text = FAST, request: Partial<TripRequest> = {}): BenchedTrip {
   const statement = { text };
-  const benched = bench.send(enter, { repeatable: true, isShareable: true, statement, ...request });
+  const benched = bench.send(enter, { repeatable: true, shape: text, statement, ...request });
   sent.push(benched);
   return benched;
 }
@@ -132,7 +132,7 @@ describe('who shares', () => {
 
   it('nobody who did not say that he only reads', async () => {
     await makeKnown();
-    send(FAST, { isShareable: false });
+    send(FAST, { shape: undefined });
     expect(lane().inFlight).toBe(0);
   });
 

@@ -62,7 +62,7 @@ const POOL_SHARE = 4;
 
 /**
  * Chooses a shared connection for each read that is known to be harmless and fast, rescues those that wait behind a slow one,
- * and learns who is fast. Bounded: a few connections, a queue with the limits of the pool's, 16,384 texts.
+ * and learns who is fast. Bounded: a few connections, a queue with the limits of the pool's, 16,384 shapes.
  */
 export class Lane implements MemberHome {
   readonly roundTrip: RoundTrip;
@@ -124,10 +124,10 @@ export class Lane implements MemberHome {
   }
 
   /** Takes the trip, unless it is better off on a connection of its own; then it is measured there. */
-  takes(trip: Trip, rescuer: Rescuer): boolean {
+  takes(trip: Trip, shape: string, rescuer: Rescuer): boolean {
     if (this.max === 0 || !this.parts.keepsBackend()) return false;
     const nowMs = this.clock.monotonicMs();
-    const fingerprint = this.fingerprints.of(trip.statement.text);
+    const fingerprint = this.fingerprints.of(shape);
     if (!this.parts.pool.isServing || !fingerprint.mayShare(nowMs) || isLarge(trip)) {
       trip.fingerprint = fingerprint;
       return false;

@@ -45,9 +45,9 @@ export class PoolStage implements Stage, ConnectionOwner {
   ) {}
 
   enter(trip: Trip): void {
-    const { pinned, isShareable } = trip.request;
+    const { pinned, shape } = trip.request;
     if (pinned !== undefined) pinned.enter(trip);
-    else if (isShareable !== true || !this.pool.lane.takes(trip, this)) this.alone(trip);
+    else if (shape === undefined || !this.pool.lane.takes(trip, shape, this)) this.alone(trip);
   }
 
   /** Gives the trip a connection of its own. */

@@ -1,6 +1,6 @@
 // What PostgreSQL's own parser says of a text: may it go to a replica, may it run twice.
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { Classifier, loadParser } from './classify.js';
+import { Classifier, judgeByParser, loadParser } from './classify.js';
 import { ACTING_FUNCTIONS, PURE_FUNCTIONS } from './functions.js';
 
 let classifier: Classifier;
@@ -44,6 +44,7 @@ describe('reads that may run twice', () => {
     'EXPLAIN (ANALYZE, BUFFERS) SELECT 1',
   ])('%s', (text) => {
     expect(classifier.classify(text)).toMatchObject({ kind: 'pure', because: undefined });
+    expect(judgeByParser(text)).toMatchObject({ kind: 'pure', because: undefined });
   });
 });
 
@@ -132,13 +133,17 @@ describe('texts that the parser does not understand', () => {
   it.each([
     '',
     'selec 1',
-    'SELECT FROM WHERE',
+    'SELECT FROM WHERE FOR',
     `SELECT 'open`,
     'SELECT /* open',
     '😀',
     'SELECT 1;;; selec',
   ])('%j', (text) => {
     expect(classifier.classify(text)).toMatchObject({ kind: 'unknown', because: undefined });
+  });
+
+  it('are pure when their words are harmless, whatever the server says of them', () => {
+    expect(kindOf('SELECT FROM WHERE')).toBe('pure');
   });
 
   it('take nothing from those around them', () => {
@@ -196,7 +201,38 @@ describe('what surely only reads', () => {
     ['', false],
     [`select '${'x'.repeat(5_000)}'`, false],
   ])('%s: %s', (text, isPure) => {
-    expect(new Classifier().isPure(text)).toBe(isPure);
+    expect(new Classifier().shapeOf(text) !== undefined).toBe(isPure);
+  });
+});
+
+describe('shapes', () => {
+  it('are shared by texts that differ in values and comments, with all that is known of them', () => {
+    const first = classifier.classify("select a from t where b = 5 and c = 'x'");
+    const second = classifier.classify("select a from t where b = 42 and c = '' /* trace 1 */");
+    expect(first.shape).toBe("select a from t where b = 0 and c = ''");
+    expect(second).toBe(first);
+    expect(classifier.shapeOf('select a from t where b = 7 and c = $$x$$')).not.toBe(first.shape);
+  });
+
+  it('are the texts themselves where only the parser can tell', () => {
+    const text = 'select substring(a from 1 for 2) from t';
+    expect(classifier.classify(text)).toMatchObject({ kind: 'pure', shape: text });
+    expect(classifier.shapeOf(text)).toBe(text);
+  });
+
+  it.each(['show work_mem', 'explain select 1', 'delete from t', 'select mine(1)', ''])(
+    'there is none of "%s", asked before or after',
+    (text) => {
+      expect(classifier.shapeOf(text)).toBeUndefined();
+      expect(classifier.classify(text).shape).toBeUndefined();
+      expect(classifier.shapeOf(text)).toBeUndefined();
+    },
+  );
+
+  it('there is none of a long text, which is pure all the same', () => {
+    const text = `select a in (${'1, '.repeat(2_000)}2)`;
+    expect(classifier.classify(text)).toMatchObject({ kind: 'pure', shape: undefined });
+    expect(classifier.shapeOf(text)).toBeUndefined();
   });
 });
 

@@ -1,8 +1,10 @@
 // What a statement does, by PostgreSQL's own parser: may it go to a replica, may it run twice?
 import { loadModule, parseSync } from 'libpg-query';
 import { ACTING_FUNCTIONS, PURE_FUNCTIONS } from './functions.js';
+import { beginsLikeReading, shapeOfReading } from './lexical-judge.js';
 import { moreTrace, traceOf } from './session-trace.js';
 import type { SessionTrace } from './session-trace.js';
+import { TextMemory } from './text-memory.js';
 
 /**
  * `pure`: reads only, by known functions; may run twice. `read`: no writing clause, but calls a
@@ -15,6 +17,8 @@ export type StatementKind = 'pure' | 'read' | 'write' | 'unknown';
 export interface Classification extends Verdict {
   /** What it leaves in its session. */
   readonly trace: SessionTrace;
+  /** What its runs are counted by, if it may share a connection; texts that differ in values and comments have one. */
+  readonly shape: string | undefined;
 }
 
 interface Verdict {
@@ -23,8 +27,6 @@ interface Verdict {
   readonly because: string | undefined;
 }
 
-/** Texts remembered, and their characters in all; the oldest one goes first. */
-const MAX_REMEMBERED = { texts: 16_384, characters: 4_000_000 };
 /** Longer texts are not parsed: a parse costs about 115 us per kB and blocks the event loop. */
 const MAX_TEXT_LENGTH = 100_000;
 /**
@@ -38,8 +40,11 @@ const UNKNOWN: Classification = Object.freeze({
   kind: 'unknown',
   because: undefined,
   trace: 'session',
+  shape: undefined,
 });
 const PURE: Verdict = Object.freeze({ kind: 'pure', because: undefined });
+/** A text of which nobody asks the shape. */
+const PURE_LONG: Classification = Object.freeze({ ...PURE, trace: 'none', shape: undefined });
 const READ: Verdict = Object.freeze({ kind: 'read', because: undefined });
 const RANK: Readonly<Record<StatementKind, number>> = { pure: 0, read: 1, unknown: 2, write: 3 };
 
@@ -110,7 +115,8 @@ function mayNestTooDeep(text: string): boolean {
   return text.length > MAX_NESTING && (text.match(NESTING)?.length ?? 0) > MAX_NESTING;
 }
 
-function parse(text: string): Classification {
+/** What PostgreSQL's own parser says. */
+export function judgeByParser(text: string): Omit<Classification, 'shape'> {
   if (mayNestTooDeep(text)) return UNKNOWN;
   try {
     const trees = (parseSync(text).stmts ?? []).map(({ stmt }) => stmt as unknown as Tree);
@@ -122,40 +128,43 @@ function parse(text: string): Classification {
   }
 }
 
-/** How a statement begins that may only read. */
-const READING = /^(?:\s|\/\*[^]*?\*\/|--[^\n]*\n)*(?:select|with|values|table)\b/i;
-/** Longer ones are not parsed just to let them share a connection: most of them are written for one use. */
-const MAX_READING_LENGTH = 4_096;
+/** Longer ones do not share a connection, and are not parsed for that: most of them are written for one use. */
+const MAX_SHARED_LENGTH = 4_096;
 
-/** Remembers its judgements by text, so that a text is parsed once. */
+/** Remembers its judgements by text, so that a text is judged once. */
 export class Classifier {
-  private readonly known = new Map<string, Classification>();
-  private characters = 0;
+  private readonly known = new TextMemory<Classification>();
 
   classify(text: string): Classification {
     if (text.length > MAX_TEXT_LENGTH) return UNKNOWN;
+    return this.known.get(text) ?? this.learn(text);
+  }
+
+  /** The shape of a text that surely only reads. What begins like a write, or is long, has none, and costs nothing. */
+  shapeOf(text: string): string | undefined {
+    if (text.length > MAX_SHARED_LENGTH) return undefined;
     const known = this.known.get(text);
-    if (known !== undefined) return known;
-    const fresh = parse(text);
-    this.remember(text, fresh);
-    return fresh;
+    if (known !== undefined) return known.shape;
+    return beginsLikeReading(text) ? this.learn(text).shape : undefined;
   }
 
-  /** Whether it surely only reads. Of what begins like a write, or is long, the answer is no, and costs nothing. */
-  isPure(text: string): boolean {
-    if (text.length > MAX_READING_LENGTH || !READING.test(text)) return false;
-    return this.classify(text).kind === 'pure';
+  private learn(text: string): Classification {
+    const shape = shapeOfReading(text);
+    const isLong = text.length > MAX_SHARED_LENGTH;
+    if (shape !== undefined) return isLong ? this.keep(text, PURE_LONG) : this.shaped(text, shape);
+    const parsed = judgeByParser(text);
+    const mayShare = parsed.kind === 'pure' && !isLong && beginsLikeReading(text);
+    return this.keep(text, { ...parsed, shape: mayShare ? text : undefined });
   }
 
-  private remember(text: string, classification: Classification): void {
-    this.known.set(text, classification);
-    this.characters += text.length;
-    for (const oldest of this.known.keys()) {
-      const isTooMuch =
-        this.known.size > MAX_REMEMBERED.texts || this.characters > MAX_REMEMBERED.characters;
-      if (!isTooMuch) return;
-      this.known.delete(oldest);
-      this.characters -= oldest.length;
-    }
+  /** A shape is a text too, and its own shape: all texts of one shape share its judgement. */
+  private shaped(text: string, shape: string): Classification {
+    if (shape === text) return this.keep(text, { ...PURE, trace: 'none', shape });
+    return this.keep(text, this.classify(shape));
+  }
+
+  private keep(text: string, classification: Classification): Classification {
+    this.known.add(text, classification);
+    return classification;
   }
 }

@@ -45,7 +45,7 @@ function requestOf(
     timeoutMs: extra.timeoutMs,
     signal: extra.signal,
     pinned,
-    isShareable: extra.isShareable,
+    shape: extra.shape,
     priority: extra.priority,
     holding: extra.holding,
     uncancellable: extra.uncancellable,

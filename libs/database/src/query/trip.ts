@@ -59,8 +59,11 @@ export interface TripRequest {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly pinned: Pinned | undefined;
-  /** True when the statement surely only reads, and so may share a connection with others and run twice. */
-  readonly isShareable?: boolean | undefined;
+  /**
+   * What the runs of a statement are counted by that surely only reads, and so may share a connection with others and run
+   * twice; undefined for all others.
+   */
+  readonly shape?: string | undefined;
   /** Place in the queue for a connection; undefined is `normal`. */
   readonly priority?: Priority | undefined;
   /** What the asking code holds, when this is a connection beside it; undefined outside of any scope. */
