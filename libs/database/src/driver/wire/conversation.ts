@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
 import type { Question } from './exchange.js';
+import { readFairly } from './fair-reading.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
 import { forgetsStatements, isOfPreparedStatement, MESSAGE, readError } from './server-messages.js';
@@ -54,7 +55,8 @@ export class Conversation {
       this.received(type, buffer, at, end),
     );
     parts.socket.off('data', parts.pg);
-    parts.socket.on('data', (chunk: Buffer) => this.splitter.feed(chunk));
+    const received = (chunk: Buffer): void => this.splitter.feed(chunk);
+    readFairly(parts.socket, received, () => !this.isLent);
   }
 
   /** Leaves the session to `pg` until {@link takeBack}. Nothing may be under way. */
