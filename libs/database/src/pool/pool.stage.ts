@@ -49,6 +49,11 @@ export class PoolStage implements Stage, ConnectionOwner {
     else if (isShareable !== true || !this.pool.lane.takes(trip, this)) this.alone(trip);
   }
 
+  settled(trip: Trip): boolean {
+    trip.fingerprint?.gave(trip.result);
+    return false;
+  }
+
   /** Gives the trip a connection of its own. */
   alone(trip: Trip): void {
     const { holding } = trip.request;
