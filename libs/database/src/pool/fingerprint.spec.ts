@@ -87,6 +87,18 @@ describe('Fingerprint', () => {
     strike(25, 400);
     expect(mayShare(fingerprint, 400)).toBe(false);
   });
+
+  it('is to show anew that its answers are small after one that was not', () => {
+    const fingerprint = known();
+    const answerOf = (rows: number): object => ({ rows: Array(rows), fields: Array(10) });
+    for (const small of [undefined, [], answerOf(0), answerOf(400)]) fingerprint.gave(small);
+    expect(mayShare(fingerprint)).toBe(true);
+    fingerprint.gave(answerOf(500));
+    for (let run = 0; run < 3; run++) fingerprint.ranAlone(0.3);
+    expect(mayShare(fingerprint)).toBe(false);
+    fingerprint.ranAlone(0.3);
+    expect(mayShare(fingerprint)).toBe(true);
+  });
 });
 
 describe('RoundTrip', () => {

@@ -1,5 +1,6 @@
 // How fast the texts of each shape are: who may share a connection, learned from what it took.
 import { TextMemory } from '../query/text-memory.js';
+import type { QueryResult } from '../query/query.js';
 
 /** Runs on a connection of its own before a shape may share one. */
 const FIRST_RUNS = 4;
@@ -9,6 +10,8 @@ const MAX_ALONE_MS = 1;
 const SLOW_MS = 0.5;
 /** Runs between two judgements. */
 const WINDOW = 64;
+/** Values in an answer that take this process 0.5 ms to read: of shapes that all give as many, none would seem slow. */
+const MANY_VALUES = 4_096;
 /** A run that others had to be rescued from counts against its shape when it took longer, in ms. */
 const STRIKE_MS = 20;
 /** Time in which several of them count as one, in ms. */
@@ -17,6 +20,8 @@ const MAX_STRIKES = 2;
 /** Time out of the lane, doubled each time up to a limit, in ms. */
 const FIRST_OUT_MS = 1_000;
 const MAX_DOUBLINGS = 6;
+
+const NONE: readonly never[] = Object.freeze([]);
 
 /** That of a network nearby, as long as nothing is known, in ms. */
 const USUAL_MS = 0.5;
@@ -85,6 +90,11 @@ export class Fingerprint {
     else this.strikes = this.timesOut = 0;
   }
 
+  /** It has answered; after a large answer, wherever it ran, it has to show anew that it gives small ones. */
+  gave(result: unknown): void {
+    if (isLarge(result)) this.alone = 0;
+  }
+
   /** Others were rescued from behind it. */
   stalled(): void {
     this.stalls++;
@@ -104,6 +114,11 @@ export class Fingerprint {
     // Judged anew when it comes back.
     this.alone = 0;
   }
+}
+
+function isLarge(result: unknown): boolean {
+  const { rows = NONE, fields = NONE } = (result ?? {}) as Partial<QueryResult>;
+  return rows.length * fields.length > MANY_VALUES;
 }
 
 /** Fingerprints by the shape of their texts. */

@@ -113,6 +113,7 @@ export class LaneMember implements Sharer {
       this.culprit = undefined;
       slot.fingerprint.recovered(nowMs - beganAtMs, nowMs);
     } else if (error === undefined && !this.isStalled) this.measure(slot, nowMs, wasAlone);
+    slot.fingerprint.gave(result);
     this.answeredAtMs = nowMs;
     if (!this.pooled.connection.isUsable) this.isOpen = false;
     this.home.moved(this);

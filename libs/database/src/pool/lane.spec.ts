@@ -177,6 +177,22 @@ describe('who shares', () => {
     expect(lane()).toMatchObject({ inFlight: 0, waiting: 0, connections: 0 });
   });
 
+  it('nobody whose answers are large: to read them holds others up, on any connection', async () => {
+    const columns = Array.from({ length: 10 }, (_, at) => [`c${at}`, at] as const);
+    const sentOf = async (rows: number): Promise<number> => {
+      answer({ rows: Array(rows).fill(Object.fromEntries(columns)) });
+      const before = lane().sent;
+      for (let run = 0; run < 20; run++) {
+        send();
+        await clock.elapseMs(0);
+      }
+      return lane().sent - before;
+    };
+    expect(await sentOf(500)).toBe(0);
+    expect(await sentOf(400)).toBe(16);
+    expect(await sentOf(500)).toBe(1);
+  });
+
   it('a connection goes back to the pool with its last answer', async () => {
     await makeKnown();
     send();

@@ -50,6 +50,11 @@ export class PoolStage implements Stage, ConnectionOwner {
     else if (shape === undefined || !this.pool.lane.takes(trip, shape, this)) this.alone(trip);
   }
 
+  settled(trip: Trip): boolean {
+    trip.fingerprint?.gave(trip.result);
+    return false;
+  }
+
   /** Gives the trip a connection of its own. */
   alone(trip: Trip): void {
     const { holding } = trip.request;

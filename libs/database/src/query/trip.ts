@@ -104,8 +104,8 @@ export class Trip extends WheelEntry {
   session: object | undefined;
   /** What a read has to see, wherever it is answered. */
   after: Freshness | undefined;
-  /** Told how long the statement took on a connection of its own. */
-  fingerprint: { ranAlone(serverMs: number): void } | undefined;
+  /** Told how long the statement took on a connection of its own, and what it gave. */
+  fingerprint: { ranAlone(serverMs: number): void; gave(result: unknown): void } | undefined;
   /** What the trip has waited for a primary so far. */
   failover: object | undefined;
   /** Names of the nodes that failed this trip. */

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
 import type { Question } from './exchange.js';
+import { FairReading } from './fair-reading.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
 import { forgetsStatements, isOfPreparedStatement, MESSAGE, readError } from './server-messages.js';
@@ -42,6 +43,7 @@ export class Conversation {
   private readonly cache: StatementCache;
   private readonly writer = new MessageWriter();
   private readonly splitter: MessageSplitter;
+  private readonly reading: FairReading;
   private head: Exchange | undefined;
   private tail: Exchange | undefined;
   private isLent = true;
@@ -54,13 +56,14 @@ export class Conversation {
       this.received(type, buffer, at, end),
     );
     parts.socket.off('data', parts.pg);
-    parts.socket.on('data', (chunk: Buffer) => this.splitter.feed(chunk));
+    this.reading = new FairReading(parts.socket);
+    parts.socket.on('data', (chunk: Buffer) => this.read(chunk));
   }
 
   /** Reads what came from the socket; false while it is lent, for `pg` may keep what it is given. */
   takes(chunk: Buffer): boolean {
     if (this.isLent) return false;
-    this.splitter.feed(chunk);
+    this.read(chunk);
     return true;
   }
 
@@ -179,6 +182,12 @@ export class Conversation {
       (exchange.parsing ??= []).push(prepared);
       this.writer.parse(prepared.name, text);
     }
+  }
+
+  private read(chunk: Buffer): void {
+    this.splitter.feed(chunk);
+    // What `pg` reads it may pause by itself.
+    if (!this.isLent) this.reading.took(chunk.length);
   }
 
   private received(type: number, buffer: Buffer, at: number, end: number): void {
