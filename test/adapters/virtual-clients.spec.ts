@@ -249,7 +249,9 @@ describe('statements of one client', () => {
   it('fail with a stack that leads to who sent them', async () => {
     await start();
     await onClient(async (client) => {
-      const sendTypo = async (): Promise<unknown> => await client.query('selec');
+      const sendTypo = async (): Promise<void> => {
+        await client.query('selec');
+      };
       const error = await sendTypo().catch((reason: unknown) => reason);
       expect((error as Error).stack).toContain('sendTypo');
     });

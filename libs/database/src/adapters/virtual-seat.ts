@@ -13,6 +13,8 @@ import { tell } from './pg-call.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 import { readCommand } from './transaction-command.js';
+import { Turns } from './turns.js';
+import type { Turn } from './turns.js';
 
 /** What the virtual seats of a pool work with. */
 export interface VirtualSeatParts {
@@ -34,39 +36,6 @@ export interface VirtualSeatParts {
     how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
     caller: Caller<PgResult>,
   ) => void;
-}
-
-/** What the client was asked for, from its giving to its end. */
-class Turn<Result> implements Caller<Result> {
-  constructor(
-    private readonly caller: Caller<Result>,
-    private readonly work: (turn: Turn<Result>) => void,
-    /** Told before the caller is: what waits goes first, and the connection goes back. */
-    private readonly seat: { over(): void },
-  ) {}
-
-  go(): void {
-    try {
-      this.work(this);
-    } catch (error) {
-      this.reject(error);
-    }
-  }
-
-  resolve(result: Result): void {
-    this.seat.over();
-    this.caller.resolve(result);
-  }
-
-  reject(error: unknown): void {
-    this.seat.over();
-    this.caller.reject(error);
-  }
-
-  /** Ends it before it was begun. */
-  refuse(error: UsageError): void {
-    this.caller.reject(error);
-  }
 }
 
 /** Somebody who hears the session. */
@@ -97,8 +66,7 @@ export class VirtualSeat implements PgSeat {
   private own: OwnSeat | undefined;
   private isKept = false;
   private hasLeft = false;
-  private isBusy = false;
-  private readonly waiting: Array<Turn<never>> = [];
+  private readonly turns = new Turns(this);
   private readonly listening: Listening[] = [];
   /** Where the client wrote last: its own connection, or one that somebody else may have by now. */
   private wrote: 'nowhere' | 'here' | 'elsewhere' = 'nowhere';
@@ -124,8 +92,8 @@ export class VirtualSeat implements PgSeat {
     }
     const { ambient, clock } = this.parts;
     const { holding } = ambient;
-    const givenAtMs = this.isBusy ? clock.monotonicMs() : undefined;
-    this.inTurn(caller, (turn) => {
+    const givenAtMs = this.turns.isBusy ? clock.monotonicMs() : undefined;
+    this.turns.add(caller, (turn) => {
       const waitedMs = givenAtMs === undefined ? 0 : clock.monotonicMs() - givenAtMs;
       const leftMs = timeoutMs === undefined ? undefined : timeoutMs - waitedMs;
       if (waitedMs === 0 || leftMs === undefined || leftMs > 0)
@@ -139,7 +107,7 @@ export class VirtualSeat implements PgSeat {
     if (settled !== undefined) return settled.work(request);
     const { holding } = this.parts.ambient;
     return new Promise((resolve, reject) => {
-      this.inTurn({ resolve, reject }, (turn: Turn<void>) =>
+      this.turns.add({ resolve, reject }, (turn: Turn<void>) =>
         this.checkOut(holding, turn, (own) => {
           this.keep();
           tell(turn, own.work(request));
@@ -159,16 +127,13 @@ export class VirtualSeat implements PgSeat {
 
   leave(destroys: boolean): void {
     this.hasLeft = true;
-    if (this.waiting.length > 0) {
-      const error = new UsageError(WAITED);
-      for (const turn of this.waiting.splice(0)) turn.refuse(error);
-    }
+    this.turns.refuse(() => new UsageError(WAITED));
     this.own?.leave(destroys);
   }
 
   /** The seat on the connection once that is the client's for good: its queue is the connection's then. */
   private get settled(): OwnSeat | undefined {
-    return this.isKept && !this.isBusy ? this.own : undefined;
+    return this.isKept && !this.turns.isBusy ? this.own : undefined;
   }
 
   private send(
@@ -240,35 +205,8 @@ export class VirtualSeat implements PgSeat {
     borrow(this.borrowedAt, holding, { resolve, reject: (error) => caller.reject(error) });
   }
 
-  private inTurn<Result>(caller: Caller<Result>, work: (turn: Turn<Result>) => void): void {
-    const turn = new Turn(caller, work, this);
-    if (this.isBusy) this.waiting.push(turn);
-    else {
-      this.isBusy = true;
-      turn.go();
-    }
-  }
-
-  /** @internal A turn is over. */
-  over(): void {
-    // Not at once: thousands that fail without the server, one inside the other, would overflow the stack.
-    if (this.waiting.length > 0) queueMicrotask(() => this.next());
-    else this.rest();
-  }
-
-  private next(): void {
-    const turn = this.waiting.shift();
-    if (turn === undefined) this.rest();
-    else turn.go();
-  }
-
-  private rest(): void {
-    this.isBusy = false;
-    this.giveBack();
-  }
-
-  /** Between transactions the connection is for others, unless something of this client stays in its session. */
-  private giveBack(): void {
+  /** @internal Between transactions the connection is for others, unless something of this client stays in its session. */
+  giveBack(): void {
     const { own } = this;
     if (own === undefined || this.isKept || this.hasLeft) return;
     const { lease } = own;
