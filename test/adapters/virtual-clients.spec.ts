@@ -234,6 +234,29 @@ describe('statements of one client', () => {
     expect(await database.sql('select from item')).toEqual([]);
   });
 
+  it('end by thousands that never reach the server, without overflowing the stack', async () => {
+    await start();
+    await onClient(async (client) => {
+      const texts = Array.from({ length: 20_000 }, (_, n) => (n % 2 === 0 ? 'begin' : 'commit'));
+      const slow = client.query('select pg_sleep(0.05)');
+      const answers = await Promise.all(texts.map((text) => client.query(text)));
+      await slow;
+      expect(answers.at(-1)?.command).toBe('COMMIT');
+      expect(leased()).toBe(0);
+    });
+  });
+
+  it('fail with a stack that leads to who sent them', async () => {
+    await start();
+    await onClient(async (client) => {
+      const sendTypo = async (): Promise<void> => {
+        await client.query('selec');
+      };
+      const error = await sendTypo().catch((reason: unknown) => reason);
+      expect((error as Error).stack).toContain('sendTypo');
+    });
+  });
+
   it('that wait are refused at the release', async () => {
     await start();
     const client = await pool.connect();

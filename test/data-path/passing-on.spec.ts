@@ -80,6 +80,46 @@ describe('transactions that wait for one connection', () => {
     });
   });
 
+  it('are those of other libraries, too', async () => {
+    await onOneConnection(async (app, proxy) => {
+      const byClient = async (n: number): Promise<string> => {
+        const client = await app.pools.pgPool().connect();
+        try {
+          await client.query('begin');
+          await client.query('insert into entry values ($1, $1)', [n]);
+          const { command } = await client.query('commit');
+          // One more on the same client, after its connection has gone to somebody else.
+          await client.query('select 1');
+          return command;
+        } finally {
+          client.release();
+        }
+      };
+      const before = proxy.counters.roundTrips;
+      const told = await Promise.all(numbers(10).map(byClient));
+      expect(told).toEqual(numbers(10).map(() => 'COMMIT'));
+      expect(await ids()).toEqual(numbers(10));
+      // 30 without it: ten for BEGIN and INSERT, ten for COMMIT, ten for the last statement of each.
+      expect(proxy.counters.roundTrips - before).toBeLessThanOrEqual(21);
+    });
+  });
+
+  it('do not follow COMMIT AND CHAIN, which leaves a transaction open', async () => {
+    await onOneConnection(async (app) => {
+      const client = await app.pools.pgPool().connect();
+      await client.query('begin');
+      await client.query('insert into entry values (1, 1)');
+      const chained = client.query('commit and chain');
+      const next = insert(app, 3);
+      await chained;
+      await client.query('insert into entry values (2, 2)');
+      await client.query('rollback');
+      client.release();
+      await next;
+      expect(await ids()).toEqual([1, 3]);
+    });
+  });
+
   it('fail alone when their own COMMIT does', async () => {
     await onOneConnection(async (app) => {
       const ends = await Promise.allSettled(numbers(40).map((n) => insert(app, n, n % 30)));

@@ -13,7 +13,7 @@ import type {
   Subscription,
 } from './notifications/notification.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
-import type { TripRequest } from './query/trip.js';
+import type { Caller, TripRequest } from './query/trip.js';
 import { formatToken, parseToken } from './routing/consistency-token.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
@@ -56,14 +56,17 @@ export class DatabaseService {
    * @throws QueryError and its kin for what the server refuses; QueryTimeoutError, QueryAbortedError,
    * PoolTimeoutError, PoolOverloadedError, CircuitOpenError, ConnectionError, ParameterError, ShutdownError.
    */
-  async query<Row = Record<string, unknown>>(
+  query<Row = Record<string, unknown>>(
     statement: string | Statement,
     values?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
-    const parcel = toStatement(statement, values, options);
-    const repeatable = options.idempotent ?? false;
-    return lastResult(await this.send(parcel, options, { intent: 'write', repeatable }));
+    return new Promise((resolve, reject) => {
+      const parcel = toStatement(statement, values, options);
+      const how = { intent: 'write', repeatable: options.idempotent ?? false } as const;
+      const told = (result: unknown): void => resolve(lastResult<Row>(result));
+      this.send(parcel, options, how, { resolve: told, reject });
+    });
   }
 
   /**
@@ -72,19 +75,22 @@ export class DatabaseService {
    * is not repeated, unless `idempotent` says so.
    * @throws ReadOnlyError for a statement that writes, before it is sent; else what {@link query} throws.
    */
-  async read<Row = Record<string, unknown>>(
+  read<Row = Record<string, unknown>>(
     statement: string | Statement,
     values?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<Row[]> {
-    const parcel = toStatement(statement, values, options);
-    const { kind, because } = this.core.classifier.classify(parcel.text);
-    if (kind === 'write') {
-      const message = `read() takes statements that only read, and this one has ${because}. Use query().`;
-      throw new ReadOnlyError(message, { sqlState: '25006', safeToRetry: true });
-    }
-    const repeatable = options.idempotent ?? kind === 'pure';
-    return lastResult<Row>(await this.send(parcel, options, { intent: 'read', repeatable })).rows;
+    return new Promise((resolve, reject) => {
+      const parcel = toStatement(statement, values, options);
+      const { kind, because } = this.core.classifier.classify(parcel.text);
+      if (kind === 'write') {
+        const message = `read() takes statements that only read, and this one has ${because}. Use query().`;
+        throw new ReadOnlyError(message, { sqlState: '25006', safeToRetry: true });
+      }
+      const how = { intent: 'read', repeatable: options.idempotent ?? kind === 'pure' } as const;
+      const told = (result: unknown): void => resolve(lastResult<Row>(result).rows);
+      this.send(parcel, options, how, { resolve: told, reject });
+    });
   }
 
   /**
@@ -231,12 +237,13 @@ export class DatabaseService {
     statement: Statement,
     options: QueryOptions,
     how: Pick<TripRequest, 'intent' | 'repeatable'>,
-  ): Promise<unknown> {
-    const { ambient } = this.core;
+    caller: Caller<unknown>,
+  ): void {
+    const { ambient, classifier, desk } = this.core;
     const { scope } = ambient;
-    return this.core.desk.send({
+    const request: TripRequest = {
       statement,
-      shape: scope === undefined ? this.core.classifier.shapeOf(statement.text) : undefined,
+      shape: scope === undefined ? classifier.shapeOf(statement.text) : undefined,
       intent: how.intent,
       wants: 'result',
       repeatable: how.repeatable,
@@ -249,6 +256,7 @@ export class DatabaseService {
       priority: options.priority,
       // Code of a hook, for one, has no scope while a transaction around it has a connection.
       holding: scope === undefined ? ambient.holding : undefined,
-    });
+    };
+    desk.open(request, caller);
   }
 }

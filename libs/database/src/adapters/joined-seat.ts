@@ -2,14 +2,17 @@
 import { UsageError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
+import { requestOn } from '../query/trip-desk.js';
 import type { TripDesk } from '../query/trip-desk.js';
+import type { Caller, TripRequest } from '../query/trip.js';
 import type { Ambient } from '../transaction/ambient.js';
 import type { Savepoint } from '../transaction/savepoint.js';
 import type { Scope } from '../transaction/scope.js';
 import type { TransactionRunner } from '../transaction/transaction-runner.js';
 import { ISOLATION_LEVELS } from '../transaction/transaction.options.js';
+import { tell } from './pg-call.js';
 import type { PgResult } from './pg-pool.types.js';
-import { sendCommit } from './pg-seat.js';
+import { Hearing, sendCommit } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 import { readCommand } from './transaction-command.js';
 import type { TransactionCommand, TransactionModes } from './transaction-command.js';
@@ -30,6 +33,7 @@ export class JoinedSeat implements PgSeat {
   readonly isOwn = false;
   private savepoint: Savepoint | undefined;
   private hasLeft = false;
+  private readonly hearing = new Hearing();
   /** The last command that is under way; what comes after it waits, as on a connection. */
   private turn: Promise<unknown> | undefined;
 
@@ -53,19 +57,25 @@ export class JoinedSeat implements PgSeat {
     return scope !== undefined && base.encloses(scope) ? scope : base;
   }
 
-  run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+  run(statement: Statement, timeoutMs: number | undefined, caller: Caller<PgResult>): void {
     const { desk } = this.parts;
-    const send = (): Promise<PgResult> =>
-      desk.sendOn(this.pinned(), statement, { timeoutMs }) as Promise<PgResult>;
+    const request = (): TripRequest => requestOn(this.pinned(), statement, { timeoutMs });
     const command = readCommand(statement.text);
     // A session alone is not in a transaction: one that is begun there is real.
-    if (this.pinned().kind === 'session') {
-      return command?.verb === 'commit'
-        ? sendCommit(desk, this.lease, this.pinned(), statement)
-        : send();
-    }
-    if (command !== undefined) return this.inTurn(() => this.obey(command, send));
-    return this.turn === undefined ? send() : this.turn.then(send);
+    const isReal = this.pinned().kind === 'session';
+    if (isReal && command?.verb === 'commit') {
+      sendCommit(desk, this.lease, this.pinned(), statement, caller);
+    } else if (command !== undefined && !isReal) {
+      tell(
+        caller,
+        this.inTurn(() => this.obey(command, () => desk.send(request()))),
+      );
+    } else if (this.turn === undefined) desk.open(request(), caller);
+    else
+      tell(
+        caller,
+        this.turn.then(() => desk.send(request())),
+      );
   }
 
   async work(request: PgWork): Promise<void> {
@@ -76,11 +86,12 @@ export class JoinedSeat implements PgSeat {
   /** The connection is that of the scope. */
   keep(): void {}
 
-  listen(event: SessionEvent, listener: (message: never) => void): () => void {
-    return this.lease.connection.listen(event, listener);
+  listen(event: SessionEvent, listener: (message: never) => void): void {
+    this.hearing.listen(this.lease, event, listener);
   }
 
   leave(): void {
+    this.hearing.stop();
     this.hasLeft = true;
     const { savepoint } = this;
     if (savepoint === undefined) return;

@@ -1,7 +1,9 @@
 // The many forms of `query(...)` in `pg`, read into one.
 import { UsageError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
-import type { PgCallback, PgQueryConfig, PgSubmittable } from './pg-pool.types.js';
+import type { Caller } from '../query/trip.js';
+import { asPgError } from './pg-error.js';
+import type { PgCallback, PgQueryConfig, PgResult, PgSubmittable } from './pg-pool.types.js';
 
 /** One call of `query(...)`. */
 export interface PgCall {
@@ -48,6 +50,33 @@ export function readCall(args: readonly unknown[]): PgCall | UsageError {
   // As in `pg`, 0 sets no limit of its own.
   const timeoutMs = config.query_timeout === 0 ? undefined : config.query_timeout;
   return { what, callback: callback ?? config.callback, timeoutMs };
+}
+
+/** Throws when the promise that was settled by this one awaits it: the stack then leads to whom that promise was given. */
+async function thrown(error: unknown): Promise<never> {
+  await Promise.resolve();
+  await Promise.resolve();
+  throw asPgError(error);
+}
+
+/** The one promise of a call, for what `ask` tells its caller; what `ask` throws is told too. */
+export function asked(ask: (caller: Caller<PgResult>) => void): Promise<PgResult> {
+  return new Promise((resolve) => {
+    const reject = (error: unknown): void => resolve(thrown(error));
+    try {
+      ask({ resolve, reject });
+    } catch (error) {
+      reject(error);
+    }
+  });
+}
+
+/** Tells the caller how a promise was settled. */
+export function tell<Result>(caller: Caller<Result>, promise: Promise<Result>): void {
+  promise.then(
+    (result) => caller.resolve(result),
+    (error: unknown) => caller.reject(error),
+  );
 }
 
 /** Tells the callback, when there is one, outside of the promise: what it throws is its own affair. */

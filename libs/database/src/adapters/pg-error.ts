@@ -21,8 +21,8 @@ function errnoOf(cause: unknown): string | undefined {
 
 /**
  * The error that another library gets. It is of the same class as `error`, with all its facts; only `code` is what
- * `pg` would give (`23505`, `ECONNREFUSED`), where the server or the network gave one. Call it inside an async function:
- * the stack then leads to the code that sent the statement.
+ * `pg` would give (`23505`, `ECONNREFUSED`), where the server or the network gave one. Call it inside an async function
+ * that is awaited: the stack then leads to the code that sent the statement.
  */
 export function asPgError(error: unknown): unknown {
   if (!(error instanceof DatabaseError)) return error;

@@ -4,19 +4,20 @@ import type { Clock, Timer } from '../kernel/clock.js';
 import { ConnectionError, UsageError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
+import type { Caller } from '../query/trip.js';
 import type { ForeignGuard } from '../transaction/foreign-guard.js';
-import { answer, isSubmittable, readCall } from './pg-call.js';
+import { answer, asked, isSubmittable, readCall } from './pg-call.js';
 import { asPgError } from './pg-error.js';
 import type { PgCallback, PgQueryConfig, PgResult, PgSubmittable } from './pg-pool.types.js';
 import type { PgSeat } from './pg-seat.js';
 
-/** What a client works with. */
+/** What the clients of a pool work with. */
 export interface PgPoolClientParts {
-  readonly seat: PgSeat;
   readonly clock: Clock;
   readonly guard: ForeignGuard;
   /** Limit of a statement that sets none, in ms; undefined leaves it to the pool. */
-  readonly timeoutMs: () => number | undefined;
+  readonly timeoutMs?: (() => number | undefined) | undefined;
+  /** The only user of a connection has given it back. */
   readonly released: (client: PgPoolClient, error: unknown, destroyed: boolean) => void;
 }
 
@@ -27,6 +28,8 @@ const SUBMITTABLE_TIMEOUT_MS = 3_600_000;
 /** A cursor that is still open this long after the release of its client is broken off, in ms. */
 const OPEN_CURSOR_GRACE_MS = 1_000;
 
+type Listener = Parameters<EventEmitter['on']>[1];
+
 const STATUS = { idle: 'I', open: 'T', failed: 'E', unknown: null } as const;
 
 /**
@@ -35,13 +38,30 @@ const STATUS = { idle: 'I', open: 'T', failed: 'E', unknown: null } as const;
  */
 export class PgPoolClient extends EventEmitter {
   private isReleased = false;
-  private readonly cursors = new Set<AbortController>();
+  private readonly cursors: AbortController[] = [];
   private grace: Timer | undefined;
-  private readonly deafen = new Map<string | symbol, () => void>();
+  /** What it has had listeners for. */
+  private readonly heard: Array<string | symbol> = [];
 
-  constructor(private readonly parts: PgPoolClientParts) {
+  constructor(
+    private readonly seat: PgSeat,
+    private readonly parts: PgPoolClientParts,
+  ) {
     super();
-    this.on('newListener', (event: string | symbol) => this.hear(event));
+  }
+
+  override on(event: string | symbol, listener: Listener): this {
+    this.hear(event);
+    return super.on(event, listener);
+  }
+
+  override addListener(event: string | symbol, listener: Listener): this {
+    return this.on(event, listener);
+  }
+
+  override prependListener(event: string | symbol, listener: Listener): this {
+    this.hear(event);
+    return super.prependListener(event, listener);
   }
 
   /**
@@ -49,7 +69,7 @@ export class PgPoolClient extends EventEmitter {
    * its next statement takes.
    */
   get processID(): number | null {
-    const { seat } = this.parts;
+    const { seat } = this;
     if (!this.isReleased) seat.keep();
     return seat.lease?.facts().backendPid ?? null;
   }
@@ -75,10 +95,8 @@ export class PgPoolClient extends EventEmitter {
     if (call instanceof UsageError) return Promise.reject(call);
     const { what, callback, timeoutMs } = call;
     if (!isSubmittable(what)) {
-      return answer(
-        this.run(() => this.send(what, timeoutMs)),
-        callback,
-      );
+      const promise = asked((caller) => this.send(what, timeoutMs, caller));
+      return answer(promise, callback);
     }
     if (callback !== undefined) (what as { callback?: unknown }).callback ??= callback;
     void this.submit(what as PgSubmittable & Talking);
@@ -94,11 +112,11 @@ export class PgPoolClient extends EventEmitter {
       throw new UsageError('Release called on client which has already been released to the pool.');
     }
     this.isReleased = true;
-    for (const stop of this.deafen.values()) stop();
-    if (this.cursors.size > 0) this.breakOffLater();
-    const destroys = error === true && this.parts.seat.isOwn;
-    this.parts.seat.leave(destroys);
-    this.parts.released(this, error, destroys);
+    if (this.cursors.length > 0) this.breakOffLater();
+    const { isOwn } = this.seat;
+    const destroys = error === true && isOwn;
+    this.seat.leave(destroys);
+    if (isOwn) this.parts.released(this, error, destroys);
   };
 
   escapeIdentifier(name: string): string {
@@ -112,26 +130,17 @@ export class PgPoolClient extends EventEmitter {
 
   /** As the server said last: outside a transaction, inside one, inside a failed one. */
   getTransactionStatus(): 'I' | 'T' | 'E' | null {
-    return STATUS[this.parts.seat.lease?.transactionStatus ?? 'idle'];
+    return STATUS[this.seat.lease?.transactionStatus ?? 'idle'];
   }
 
-  private send(what: Statement, timeoutMs: number | undefined): Promise<PgResult> {
-    const { seat } = this.parts;
+  private send(what: Statement, timeoutMs: number | undefined, caller: Caller<PgResult>): void {
+    this.requireHeld();
     this.requireOwn(what.text);
-    return seat.run(what, timeoutMs ?? this.parts.timeoutMs());
-  }
-
-  private async run(work: () => Promise<PgResult>): Promise<PgResult> {
-    try {
-      this.requireHeld();
-      return await work();
-    } catch (error) {
-      throw asPgError(error);
-    }
+    this.seat.run(what, timeoutMs ?? this.parts.timeoutMs?.(), caller);
   }
 
   private requireOwn(text: string): void {
-    const { seat } = this.parts;
+    const { seat } = this;
     const refusal = this.parts.guard.refusal(seat.lease ?? seat, text);
     if (refusal !== undefined) throw refusal;
   }
@@ -148,12 +157,12 @@ export class PgPoolClient extends EventEmitter {
     let isSubmitted = false;
     submittable.handleError = (error, wire) => handleError(asPgError(error) as Error, wire);
     const abort = new AbortController();
-    this.cursors.add(abort);
+    this.cursors.push(abort);
     const text = typeof submittable.text === 'string' ? submittable.text : '(cursor or stream)';
     try {
       this.requireHeld();
       this.requireOwn(text);
-      await this.parts.seat.work({
+      await this.seat.work({
         statement: { text },
         work: (connection) => {
           isSubmitted = true;
@@ -165,8 +174,8 @@ export class PgPoolClient extends EventEmitter {
     } catch (error) {
       if (!isSubmitted) submittable.handleError(error as Error);
     }
-    this.cursors.delete(abort);
-    if (this.cursors.size === 0) this.grace?.cancel();
+    this.cursors.splice(this.cursors.indexOf(abort), 1);
+    if (this.cursors.length === 0) this.grace?.cancel();
   }
 
   private breakOffLater(): void {
@@ -177,18 +186,16 @@ export class PgPoolClient extends EventEmitter {
 
   /** Listens to the session from the first listener on. Who shares a connection hears of its end by his statements. */
   private hear(event: string | symbol): void {
-    const { seat } = this.parts;
-    if (this.isReleased || this.deafen.has(event)) return;
+    const { seat } = this;
+    if (this.isReleased || this.heard.includes(event)) return;
+    this.heard.push(event);
     if (event === 'notification' || event === 'notice') {
       const told = (message: never): void => void this.emit(event, message);
       // They come from one session: that is not given back for another one.
       seat.keep();
-      this.deafen.set(event, seat.listen(event, told));
+      seat.listen(event, told);
     } else if (seat.isOwn && (event === 'error' || event === 'end')) {
-      this.deafen.set(
-        event,
-        seat.listen('end', () => this.ended(event)),
-      );
+      seat.listen('end', () => this.ended(event));
     }
   }
 

@@ -5,17 +5,20 @@ import type { BorrowPlace } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { PoolStats } from '../pool/pool-stats.js';
 import type { Statement } from '../query/query.js';
-import type { Holding, TripRequest } from '../query/trip.js';
+import { leaseRequest } from '../query/trip-desk.js';
+import type { Caller, TripRequest } from '../query/trip.js';
 import { JoinedSeat } from './joined-seat.js';
-import { answer, isSubmittable, readCall } from './pg-call.js';
+import { answer, asked, isSubmittable, readCall, tell } from './pg-call.js';
 import type { PgCall } from './pg-call.js';
 import { asPgError } from './pg-error.js';
 import { PgPoolClient } from './pg-pool-client.js';
+import type { PgPoolClientParts } from './pg-pool-client.js';
 import type { PgPoolParts } from './pg-pool-parts.js';
 import type { PgCallback, PgPoolOptions, PgQueryConfig, PgResult } from './pg-pool.types.js';
 import { OwnSeat } from './pg-seat.js';
-import type { PgSeat } from './pg-seat.js';
 import { VirtualSeat } from './virtual-seat.js';
+import type { BorrowRequest } from './virtual-seat.js';
+import type { VirtualSeatParts } from './virtual-seat.js';
 import { readCommand } from './transaction-command.js';
 
 /** Told about a client, or why there is none. */
@@ -36,6 +39,8 @@ export class PgPool extends EventEmitter {
   readonly options: PgPoolOptions;
   /** Backends that a 'connect' was emitted for. */
   private readonly seen = new WeakSet<object>();
+  private readonly clientParts: PgPoolClientParts;
+  private readonly virtualParts: VirtualSeatParts;
 
   constructor(private readonly parts: PgPoolParts) {
     super();
@@ -48,6 +53,25 @@ export class PgPool extends EventEmitter {
       maxLifetimeSeconds: maxLifetimeMs / 1_000,
       maxUses: Number.POSITIVE_INFINITY,
       allowExitOnIdle: false,
+    };
+    const { ambient, classifier, clock, desk, guard, role, stats, timeoutMs } = parts;
+    this.clientParts = {
+      clock,
+      guard,
+      timeoutMs,
+      released: (client, error, isDestroyed) => {
+        this.emit('release', error, client);
+        if (isDestroyed) this.emit('remove', client);
+      },
+    };
+    this.virtualParts = {
+      ambient,
+      classifier,
+      clock,
+      desk,
+      node: () => stats()[0]?.node ?? role,
+      borrow: (how, caller) => desk.open(this.leaseRequest(how), caller),
+      send: (statement, how, caller) => this.send(statement, how, caller),
     };
   }
 
@@ -82,12 +106,16 @@ export class PgPool extends EventEmitter {
   /** Never called: lets the type checker take this for a `pg.Pool`. */
   connect(...args: never[]): never;
   connect(callback?: PgConnectCallback): unknown {
-    const checkedOut = this.checkOut();
-    if (callback === undefined) return checkedOut;
-    checkedOut.then(
-      (client) => process.nextTick(callback, undefined, client, client.release),
-      (error: unknown) => process.nextTick(callback, error, undefined, () => undefined),
-    );
+    const taken = this.take();
+    if (callback === undefined) return Promise.resolve(taken);
+    const told = (client: PgPoolClient): void =>
+      process.nextTick(callback, undefined, client, client.release);
+    if (taken instanceof PgPoolClient) told(taken);
+    else {
+      taken.then(told, (error: unknown) =>
+        process.nextTick(callback, error, undefined, () => undefined),
+      );
+    }
     return undefined;
   }
 
@@ -110,7 +138,8 @@ export class PgPool extends EventEmitter {
   query(...args: unknown[]): unknown {
     const call = readCall(args);
     if (call instanceof UsageError) return Promise.reject(call);
-    return answer(this.run(call), call.callback);
+    const promise = asked((caller) => this.run(call, caller));
+    return answer(promise, call.callback);
   }
 
   /** Resolves at once: the module closes its connections when the application shuts down. */
@@ -122,21 +151,17 @@ export class PgPool extends EventEmitter {
     return undefined;
   }
 
-  private async run({ what, timeoutMs }: PgCall): Promise<PgResult> {
-    try {
-      this.requireEntry();
-      if (isSubmittable(what)) {
-        throw new UsageError(
-          'A cursor or stream needs a client of its own: const client = await pool.connect().',
-        );
-      }
-      this.requireNoBoundary(what);
-      const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
-      if (this.isWatched) return await this.onClient(what, limitMs);
-      return await this.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope });
-    } catch (error) {
-      throw asPgError(error);
+  private run({ what, timeoutMs }: PgCall, caller: Caller<PgResult>): void {
+    this.requireEntry();
+    if (isSubmittable(what)) {
+      throw new UsageError(
+        'A cursor or stream needs a client of its own: const client = await pool.connect().',
+      );
     }
+    this.requireNoBoundary(what);
+    const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
+    if (this.isWatched) tell(caller, this.onClient(what, limitMs));
+    else this.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope }, caller);
   }
 
   /** True when somebody waits for the events of `pg-pool`: then each statement goes through a client, as there. */
@@ -145,7 +170,7 @@ export class PgPool extends EventEmitter {
   }
 
   private async onClient(statement: Statement, limitMs: number | undefined): Promise<PgResult> {
-    const client = await this.checkOut();
+    const client = await this.take();
     try {
       return await client.query({ ...(statement as PgQueryConfig), query_timeout: limitMs });
     } finally {
@@ -156,11 +181,12 @@ export class PgPool extends EventEmitter {
   private send(
     statement: Statement,
     how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
-  ): Promise<PgResult> {
+    caller: Caller<PgResult>,
+  ): void {
     const { classifier, role, desk } = this.parts;
     const isReplica = role === 'replica';
     const shape = classifier.shapeOf(statement.text);
-    return desk.send({
+    const request: TripRequest = {
       statement,
       intent: isReplica ? 'read' : 'write',
       wants: 'result',
@@ -172,22 +198,38 @@ export class PgPool extends EventEmitter {
       signal: undefined,
       pinned: how.pinned,
       holding: how.holding,
-    });
+    };
+    desk.open(request, caller);
   }
 
-  private async checkOut(): Promise<PgPoolClient> {
+  /** A client: at once, unless it has to wait for a connection. */
+  private take(): PgPoolClient | Promise<PgPoolClient> {
     try {
       this.requireEntry();
-      const { ambient, desk, sampler } = this.parts;
-      const { scope } = ambient;
-      if (scope !== undefined) {
-        scope.requireActive();
-        return this.newClient(new JoinedSeat(scope, this.parts));
-      }
-      const borrowedAt = sampler.sample();
-      if (this.isVirtual) return this.newClient(this.virtualSeat(borrowedAt));
-      const lease = await this.borrow(borrowedAt, ambient.holding);
-      return this.announced(lease, this.newClient(new OwnSeat(lease, desk)));
+      const { scope } = this.parts.ambient;
+      if (scope === undefined) return this.checkOut();
+      scope.requireActive();
+      return new PgPoolClient(new JoinedSeat(scope, this.parts), this.clientParts);
+    } catch (error) {
+      const shown = asPgError(error) as Error;
+      return Promise.reject(shown);
+    }
+  }
+
+  private checkOut(): PgPoolClient | Promise<PgPoolClient> {
+    const borrowedAt = this.parts.sampler.sample();
+    if (!this.isVirtual) return this.borrow(borrowedAt);
+    return new PgPoolClient(new VirtualSeat(borrowedAt, this.virtualParts), this.clientParts);
+  }
+
+  private async borrow(borrowedAt: BorrowPlace | undefined): Promise<PgPoolClient> {
+    const { ambient, desk } = this.parts;
+    try {
+      const lease = await desk.send<Lease>(
+        this.leaseRequest({ borrowedAt, holding: ambient.holding }),
+      );
+      const client = new PgPoolClient(new OwnSeat(lease, desk), this.clientParts);
+      return this.announced(lease, client);
     } catch (error) {
       throw asPgError(error);
     }
@@ -199,41 +241,10 @@ export class PgPool extends EventEmitter {
     return options.virtualClients && !this.isWatched && state() === 'open';
   }
 
-  private virtualSeat(borrowedAt: BorrowPlace | undefined): VirtualSeat {
-    const { ambient, classifier, clock, desk, role, stats } = this.parts;
-    return new VirtualSeat({
-      node: () => stats()[0]?.node ?? role,
-      desk,
-      classifier,
-      clock,
-      holding: () => ambient.holding,
-      borrow: (holding) => this.borrow(borrowedAt, holding),
-      send: (statement, timeoutMs, holding) =>
-        this.send(statement, { timeoutMs, pinned: undefined, holding }),
-    });
-  }
-
-  private borrow(
-    borrowedAt: BorrowPlace | undefined,
-    holding: Holding | undefined,
-  ): Promise<Lease> {
+  private leaseRequest(how: BorrowRequest): TripRequest {
     const isReplica = this.parts.role === 'replica';
-    return this.parts.desk.sendForLease({
-      intent: isReplica ? 'read' : 'write',
-      consistency: isReplica ? 'eventual' : undefined,
-      borrowedAt,
-      holding,
-    });
-  }
-
-  private newClient(seat: PgSeat): PgPoolClient {
-    const { clock, guard, timeoutMs = () => undefined } = this.parts;
-    const released = (client: PgPoolClient, error: unknown, isDestroyed: boolean): void => {
-      if (!seat.isOwn) return;
-      this.emit('release', error, client);
-      if (isDestroyed) this.emit('remove', client);
-    };
-    return new PgPoolClient({ seat, clock, guard, timeoutMs, released });
+    const consistency = isReplica ? 'eventual' : undefined;
+    return leaseRequest({ ...how, intent: isReplica ? 'read' : 'write', consistency });
   }
 
   /** Listeners may send statements: these run before those of the borrower. */

@@ -1,8 +1,9 @@
 // Where the statements of a client run: on a lease of its own.
 import type { Lease } from '../pool/lease.js';
 import type { Statement } from '../query/query.js';
+import { requestOn } from '../query/trip-desk.js';
 import type { TripDesk } from '../query/trip-desk.js';
-import type { Pinned, TripRequest } from '../query/trip.js';
+import type { Caller, Pinned, TripRequest } from '../query/trip.js';
 import { doubtOf } from '../transaction/boundaries.js';
 import type { PgResult } from './pg-pool.types.js';
 import { readCommand } from './transaction-command.js';
@@ -23,36 +24,52 @@ export interface PgSeat {
   readonly node: string;
   /** True when the client is the only user of the connection. */
   readonly isOwn: boolean;
-  run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult>;
+  run(statement: Statement, timeoutMs: number | undefined, caller: Caller<PgResult>): void;
   work(request: PgWork): Promise<void>;
   /** From now on the connection is not given back before the end. */
   keep(): void;
-  /** Hears the session, or the sessions that the client has. Returns what ends that. */
-  listen(event: SessionEvent, listener: (message: never) => void): () => void;
+  /** Hears the session, or the sessions that the client has, until it leaves. */
+  listen(event: SessionEvent, listener: (message: never) => void): void;
   /** The client is given back; `destroys` gives up the connection too. */
   leave(destroys: boolean): void;
 }
 
 /**
- * Sends a COMMIT, which is never cancelled midway.
- * @throws InDoubtError when it gets no answer: nobody knows its outcome.
+ * Sends a COMMIT, which is never cancelled midway. Without an answer nobody knows its outcome: the caller hears of an
+ * InDoubtError.
  */
-export async function sendCommit(
+export function sendCommit(
   desk: TripDesk,
   lease: Lease,
   pinned: Pinned,
   statement: Statement,
-): Promise<PgResult> {
-  try {
-    return (await desk.sendOn(pinned, statement, { uncancellable: true })) as PgResult;
-  } catch (error) {
-    throw doubtOf(error, lease);
+  caller: Caller<PgResult>,
+): void {
+  // AND CHAIN leaves a transaction open.
+  const endsTransaction = readCommand(statement.text)?.chains === false;
+  desk.open(requestOn(pinned, statement, { uncancellable: true, endsTransaction }), {
+    resolve: (result: PgResult) => caller.resolve(result),
+    reject: (error) => caller.reject(doubtOf(error, lease)),
+  });
+}
+
+/** What a client hears of a session. */
+export class Hearing {
+  private readonly stops: Array<() => void> = [];
+
+  listen(lease: Lease, event: SessionEvent, listener: (message: never) => void): void {
+    this.stops.push(lease.connection.listen(event, listener));
+  }
+
+  stop(): void {
+    for (const stop of this.stops.splice(0)) stop();
   }
 }
 
 /** A lease from `connect()` to `release()`. */
 export class OwnSeat implements PgSeat {
   readonly isOwn = true;
+  private readonly hearing = new Hearing();
 
   constructor(
     readonly lease: Lease,
@@ -63,12 +80,11 @@ export class OwnSeat implements PgSeat {
     return this.lease.node;
   }
 
-  run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
+  run(statement: Statement, timeoutMs: number | undefined, caller: Caller<PgResult>): void {
     const { desk, lease } = this;
     if (readCommand(statement.text)?.verb === 'commit') {
-      return sendCommit(desk, lease, lease, statement);
-    }
-    return desk.sendOn(lease, statement, { timeoutMs }) as Promise<PgResult>;
+      sendCommit(desk, lease, lease, statement, caller);
+    } else desk.open(requestOn(lease, statement, { timeoutMs }), caller);
   }
 
   work(request: PgWork): Promise<void> {
@@ -78,11 +94,12 @@ export class OwnSeat implements PgSeat {
   /** It has one from the beginning. */
   keep(): void {}
 
-  listen(event: SessionEvent, listener: (message: never) => void): () => void {
-    return this.lease.connection.listen(event, listener);
+  listen(event: SessionEvent, listener: (message: never) => void): void {
+    this.hearing.listen(this.lease, event, listener);
   }
 
   leave(destroys: boolean): void {
+    this.hearing.stop();
     if (destroys) this.lease.drop('its client was released as broken');
     else if (!this.lease.isReleased) this.lease.release();
   }

@@ -46,13 +46,8 @@ function readModes(text: string): TransactionModes | undefined {
   return modes;
 }
 
-/** The command that the text is; undefined for anything else, and for several statements in one text. */
-export function readCommand(text: string): TransactionCommand | undefined {
-  const start = LEADING.exec(text)?.[0].length ?? 0;
-  if (text.length - start > MAX_LENGTH || !FIRST_WORD.test(text.slice(start, start + 12))) {
-    return undefined;
-  }
-  const words = text.slice(start).toLowerCase().replace(COMMENT, ' ').replace(/\s+/g, ' ');
+function parseCommand(text: string): TransactionCommand | undefined {
+  const words = text.toLowerCase().replace(COMMENT, ' ').replace(/\s+/g, ' ');
   const command = words.replace(/[ ;]+$/, '');
   if (/^prepare transaction\b/.test(command)) return { verb: 'prepare', chains: false };
   const end = END.exec(command);
@@ -65,4 +60,24 @@ export function readCommand(text: string): TransactionCommand | undefined {
   const modes = match === null ? undefined : readModes(match[1] ?? '');
   if (modes === undefined) return undefined;
   return { verb: begin === null ? 'set' : 'begin', chains: false, ...modes };
+}
+
+/** Commands by their texts, the oldest first: an application has a few, and sends them all day. */
+const known = new Map<string, TransactionCommand | undefined>();
+const MAX_KNOWN = 256;
+
+/** The command that the text is; undefined for anything else, and for several statements in one text. */
+export function readCommand(text: string): TransactionCommand | undefined {
+  const start = LEADING.exec(text)?.[0].length ?? 0;
+  if (text.length - start > MAX_LENGTH || !FIRST_WORD.test(text.slice(start, start + 12))) {
+    return undefined;
+  }
+  if (known.has(text)) return known.get(text);
+  const command = parseCommand(text.slice(start));
+  known.set(text, command);
+  for (const oldest of known.keys()) {
+    if (known.size <= MAX_KNOWN) break;
+    known.delete(oldest);
+  }
+  return command;
 }

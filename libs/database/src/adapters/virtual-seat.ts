@@ -1,46 +1,46 @@
 // Where the statements of a client run that has no connection until it needs one.
 import type { Clock } from '../kernel/clock.js';
 import { QueryTimeoutError, UsageError } from '../kernel/errors.js';
+import type { BorrowPlace } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
-import type { Holding } from '../query/trip.js';
+import type { Caller, Holding, TripRequest } from '../query/trip.js';
+import type { Ambient } from '../transaction/ambient.js';
 import type { PgResult } from './pg-pool.types.js';
+import { tell } from './pg-call.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 import { readCommand } from './transaction-command.js';
+import { Turns } from './turns.js';
+import type { Turn } from './turns.js';
 
-/** What a virtual seat works with. */
+/** How a connection is asked for. */
+export type BorrowRequest = Pick<TripRequest, 'borrowedAt' | 'holding' | 'beginsTransaction'>;
+
+/** What the virtual seats of a pool work with. */
 export interface VirtualSeatParts {
   /** Name of the node while there is no connection; asked only when somebody wants to know. */
   readonly node: () => string;
+  readonly ambient: Ambient;
   readonly desk: TripDesk;
   readonly classifier: Classifier;
   readonly clock: Clock;
-  /** What the code that asks now holds. */
-  readonly holding: () => Holding | undefined;
   /** Takes a connection out of the pool. */
-  readonly borrow: (holding: Holding | undefined) => Promise<Lease>;
+  readonly borrow: (how: BorrowRequest, caller: Caller<Lease>) => void;
   /** Runs a statement on any connection, as `pool.query()` does. */
   readonly send: (
     statement: Statement,
-    timeoutMs: number | undefined,
-    holding: Holding | undefined,
-  ) => Promise<PgResult>;
-}
-
-/** A statement that waits for the one before it. */
-interface Waiting {
-  readonly go: () => void;
-  readonly refuse: (error: UsageError) => void;
+    how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
+    caller: Caller<PgResult>,
+  ) => void;
 }
 
 /** Somebody who hears the session. */
-interface Hearing {
+interface Listening {
   readonly event: SessionEvent;
   readonly listener: (message: never) => void;
-  stop: (() => void) | undefined;
 }
 
 /** What a command gives that is answered without the server. */
@@ -65,13 +65,15 @@ export class VirtualSeat implements PgSeat {
   private own: OwnSeat | undefined;
   private isKept = false;
   private hasLeft = false;
-  private isBusy = false;
-  private readonly waiting: Waiting[] = [];
-  private readonly hearings = new Set<Hearing>();
+  private readonly turns = new Turns(this);
+  private readonly listening: Listening[] = [];
   /** Where the client wrote last: its own connection, or one that somebody else may have by now. */
   private wrote: 'nowhere' | 'here' | 'elsewhere' = 'nowhere';
 
-  constructor(private readonly parts: VirtualSeatParts) {}
+  constructor(
+    private readonly borrowedAt: BorrowPlace | undefined,
+    private readonly parts: VirtualSeatParts,
+  ) {}
 
   get lease(): Lease | undefined {
     return this.own?.lease;
@@ -81,80 +83,89 @@ export class VirtualSeat implements PgSeat {
     return this.lease?.node ?? this.parts.node();
   }
 
-  run(statement: Statement, timeoutMs: number | undefined): Promise<PgResult> {
-    if (this.settled !== undefined) return this.settled.run(statement, timeoutMs);
-    const { clock } = this.parts;
-    const holding = this.parts.holding();
-    if (!this.isBusy) return this.start(() => this.send(statement, timeoutMs, holding));
-    const givenAtMs = clock.monotonicMs();
-    return this.inTurn(() => {
-      const waitedMs = clock.monotonicMs() - givenAtMs;
-      if (timeoutMs === undefined) return this.send(statement, undefined, holding);
-      if (waitedMs < timeoutMs) return this.send(statement, timeoutMs - waitedMs, holding);
-      return Promise.reject(new QueryTimeoutError(waitedMs, { safeToRetry: true }));
+  run(statement: Statement, timeoutMs: number | undefined, caller: Caller<PgResult>): void {
+    const { settled } = this;
+    if (settled !== undefined) {
+      settled.run(statement, timeoutMs, caller);
+      return;
+    }
+    const { ambient, clock } = this.parts;
+    const { holding } = ambient;
+    const givenAtMs = this.turns.isBusy ? clock.monotonicMs() : undefined;
+    this.turns.add(caller, (turn) => {
+      const waitedMs = givenAtMs === undefined ? 0 : clock.monotonicMs() - givenAtMs;
+      const leftMs = timeoutMs === undefined ? undefined : timeoutMs - waitedMs;
+      if (waitedMs === 0 || leftMs === undefined || leftMs > 0)
+        this.send(statement, leftMs, holding, turn);
+      else turn.reject(new QueryTimeoutError(waitedMs, { safeToRetry: true }));
     });
   }
 
   work(request: PgWork): Promise<void> {
-    if (this.settled !== undefined) return this.settled.work(request);
-    const holding = this.parts.holding();
-    const work = async (): Promise<void> => {
-      const own = await this.checkOut(holding);
-      this.keep();
-      await own.work(request);
-    };
-    return this.isBusy ? this.inTurn(work) : this.start(work);
+    const { settled } = this;
+    if (settled !== undefined) return settled.work(request);
+    const { holding } = this.parts.ambient;
+    return new Promise((resolve, reject) => {
+      this.turns.add({ resolve, reject }, (turn: Turn<void>) =>
+        this.checkOut({ holding }, turn, (own) => {
+          this.keep();
+          tell(turn, own.work(request));
+        }),
+      );
+    });
   }
 
   keep(): void {
     this.isKept = true;
   }
 
-  listen(event: SessionEvent, listener: (message: never) => void): () => void {
-    const hearing: Hearing = { event, listener, stop: this.own?.listen(event, listener) };
-    this.hearings.add(hearing);
-    return () => {
-      this.hearings.delete(hearing);
-      hearing.stop?.();
-    };
+  listen(event: SessionEvent, listener: (message: never) => void): void {
+    this.listening.push({ event, listener });
+    this.own?.listen(event, listener);
   }
 
   leave(destroys: boolean): void {
     this.hasLeft = true;
-    if (this.waiting.length > 0) {
-      const error = new UsageError(WAITED);
-      for (const { refuse } of this.waiting.splice(0)) refuse(error);
-    }
+    this.turns.refuse(() => new UsageError(WAITED));
     this.own?.leave(destroys);
   }
 
   /** The seat on the connection once that is the client's for good: its queue is the connection's then. */
   private get settled(): OwnSeat | undefined {
-    return this.isKept && !this.isBusy ? this.own : undefined;
+    return this.isKept && !this.turns.isBusy ? this.own : undefined;
   }
 
-  private async send(
+  private send(
     statement: Statement,
     timeoutMs: number | undefined,
     holding: Holding | undefined,
-  ): Promise<PgResult> {
+    caller: Caller<PgResult>,
+  ): void {
     const { kind, trace } = this.parts.classifier.classify(statement.text);
     if (this.own === undefined && !this.isKept && trace === 'none') {
       if (kind !== 'pure') this.wrote = 'elsewhere';
-      return this.parts.send(statement, timeoutMs, holding);
+      this.parts.send(statement, { timeoutMs, pinned: undefined, holding }, caller);
+      return;
     }
     if (this.wrote === 'elsewhere' && SEQUENCE.test(statement.text))
       throw new UsageError(ELSEWHERE);
-    const own = await this.checkOut(holding);
-    if (trace === 'session') this.keep();
-    else if (trace === 'transaction') {
-      const result = this.bound(own.lease, statement.text);
-      if (result !== undefined) return result;
-    }
-    // BEGIN alone writes nothing: what was written elsewhere is not here by it.
-    const writes = trace === 'transaction' ? this.wrote === 'nowhere' : kind !== 'pure';
-    if (writes) this.wrote = 'here';
-    return own.run(statement, timeoutMs);
+    const beginsTransaction = readCommand(statement.text)?.verb === 'begin';
+    this.checkOut({ holding, beginsTransaction }, caller, (own) => {
+      if (trace === 'session') this.keep();
+      else if (trace === 'transaction') {
+        const result = this.bound(own.lease, statement.text);
+        if (result !== undefined) {
+          caller.resolve(result);
+          return;
+        }
+      }
+      // BEGIN alone writes nothing: what was written elsewhere is not here by it.
+      const writes = trace === 'transaction' ? this.wrote === 'nowhere' : kind !== 'pure';
+      if (writes) this.wrote = 'here';
+      own.run(statement, timeoutMs, caller);
+      // Whoever waits for a connection may begin behind this COMMIT.
+      if (own.lease.isEnding && !this.turns.isAwaited) this.giveBack();
+    });
   }
 
   /** BEGIN goes ahead of the first statement, in its round trip; of a transaction without one nothing is sent. */
@@ -171,52 +182,42 @@ export class VirtualSeat implements PgSeat {
     return newResult(verb === 'commit' && !isFailed ? 'COMMIT' : 'ROLLBACK');
   }
 
-  private async checkOut(holding: Holding | undefined): Promise<OwnSeat> {
-    if (this.own !== undefined) return this.own;
+  /** Calls `use` with the connection of the client, at once when it has one. */
+  private checkOut(
+    how: Omit<BorrowRequest, 'borrowedAt'>,
+    caller: Pick<Caller, 'reject'>,
+    use: (own: OwnSeat) => void,
+  ): void {
+    if (this.own !== undefined) {
+      use(this.own);
+      return;
+    }
     const { borrow, desk } = this.parts;
-    const lease = await borrow(holding);
-    if (this.hasLeft) {
-      lease.release();
-      throw new UsageError(LEFT);
-    }
-    this.own = new OwnSeat(lease, desk);
-    for (const hearing of this.hearings) {
-      hearing.stop = this.own.listen(hearing.event, hearing.listener);
-    }
-    return this.own;
+    const resolve = (lease: Lease): void => {
+      if (this.hasLeft) {
+        lease.release();
+        caller.reject(new UsageError(LEFT));
+        return;
+      }
+      const own = new OwnSeat(lease, desk);
+      this.own = own;
+      for (const { event, listener } of this.listening) own.listen(event, listener);
+      use(own);
+    };
+    borrow(
+      { ...how, borrowedAt: this.borrowedAt },
+      { resolve, reject: (error) => caller.reject(error) },
+    );
   }
 
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const go = (): void => void this.start(work).then(resolve, reject);
-      this.waiting.push({ go, refuse: reject });
-    });
-  }
-
-  private async start<T>(work: () => Promise<T>): Promise<T> {
-    this.isBusy = true;
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      this.isBusy = next !== undefined;
-      if (next === undefined) this.giveBack();
-      else next.go();
-    }
-  }
-
-  /** Between transactions the connection is for others, unless something of this client stays in its session. */
-  private giveBack(): void {
+  /** @internal Between transactions the connection is for others, unless something of this client stays in its session. */
+  giveBack(): void {
     const { own } = this;
     if (own === undefined || this.isKept || this.hasLeft) return;
     const { lease } = own;
     // Its session is over, and another one would hide that.
     if (lease.isReleased || !lease.isUsable) this.keep();
-    else if (!lease.isWorking && lease.transactionStatus === 'idle') {
-      for (const hearing of this.hearings) {
-        hearing.stop?.();
-        hearing.stop = undefined;
-      }
+    else if (lease.isEnding || (!lease.isWorking && lease.transactionStatus === 'idle')) {
       this.own = undefined;
       if (this.wrote === 'here') this.wrote = 'elsewhere';
       own.leave(false);

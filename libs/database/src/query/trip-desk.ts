@@ -18,7 +18,7 @@ import { PRIORITIES } from './query.js';
 import type { QueryResult, Statement } from './query.js';
 import type { Enter } from './stage.js';
 import { Trip } from './trip.js';
-import type { Pinned, TripHost, TripRequest } from './trip.js';
+import type { Caller, Pinned, TripHost, TripRequest } from './trip.js';
 
 const NOTHING: Partial<TripRequest> = Object.freeze({});
 const NO_STATEMENT: Statement = Object.freeze({ text: '' });
@@ -55,6 +55,38 @@ function requestOf(
   };
 }
 
+/** A statement on a connection that somebody holds. */
+export function requestOn(
+  pinned: Pinned,
+  statement: Statement,
+  extra: Partial<TripRequest> = NOTHING,
+): TripRequest {
+  return requestOf(statement, extra, 'result', pinned);
+}
+
+/** A connection itself, which may be asked for again. */
+export function leaseRequest(extra: Partial<TripRequest>): TripRequest {
+  return requestOf(NO_STATEMENT, extra, 'lease', extra.pinned);
+}
+
+/** Why a request is not sent at all. */
+function refusalOf({ priority, signal, timeoutMs }: TripRequest): DatabaseError | undefined {
+  if (signal?.aborted === true) {
+    const cause: unknown = signal.reason;
+    const message = 'The AbortSignal was aborted before the query began; nothing was sent.';
+    return new QueryAbortedError(message, { cause, safeToRetry: true });
+  }
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    const shown = JSON.stringify(timeoutMs);
+    return new UsageError(`timeoutMs = ${shown} must be a number of ms above 0.`);
+  }
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    const shown = JSON.stringify(priority);
+    return new UsageError(`priority = ${shown} must be one of: ${PRIORITIES.join(', ')}.`);
+  }
+  return undefined;
+}
+
 function outcomeOf(error: DatabaseError | undefined): QueryOutcome {
   if (error === undefined) return 'ok';
   if (error instanceof QueryTimeoutError) return 'timeout';
@@ -68,7 +100,7 @@ function outcomeOf(error: DatabaseError | undefined): QueryOutcome {
   return refused ? 'refused' : 'error';
 }
 
-/** Sends requests on their trip. One promise a request; it settles by the trip's deadline. */
+/** Sends requests on their trip. At most one promise a request; it settles by the trip's deadline. */
 export class TripDesk implements TripHost {
   readonly wheel: TimerWheel;
 
@@ -81,36 +113,24 @@ export class TripDesk implements TripHost {
     this.wheel = new TimerWheel(clock);
   }
 
-  /** Sends a whole request. `Result` is what it wants: a QueryResult, or a lease. */
+  /**
+   * Sends a whole request and tells `caller` how it ended, without a promise of its own: one costs up to a microsecond,
+   * and callers have theirs. What it wants is the result: a QueryResult, or a lease.
+   */
+  open(request: TripRequest, caller: Caller): void {
+    const refusal = refusalOf(request);
+    if (refusal === undefined) this.pipeline(new Trip(this, request, caller));
+    else caller.reject(refusal);
+  }
+
+  /** As {@link open}, by a promise. */
   send<Result>(request: TripRequest): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      if (request.signal?.aborted === true) {
-        const cause: unknown = request.signal.reason;
-        const message = 'The AbortSignal was aborted before the query began; nothing was sent.';
-        reject(new QueryAbortedError(message, { cause, safeToRetry: true }));
-        return;
-      }
-      if (request.timeoutMs !== undefined && !(request.timeoutMs > 0)) {
-        const shown = JSON.stringify(request.timeoutMs);
-        reject(new UsageError(`timeoutMs = ${shown} must be a number of ms above 0.`));
-        return;
-      }
-      if (request.priority !== undefined && !PRIORITIES.includes(request.priority)) {
-        const shown = JSON.stringify(request.priority);
-        reject(new UsageError(`priority = ${shown} must be one of: ${PRIORITIES.join(', ')}.`));
-        return;
-      }
-      this.pipeline(new Trip(this, request, resolve, reject));
-    });
+    return new Promise<Result>((resolve, reject) => this.open(request, { resolve, reject }));
   }
 
   /** Runs a statement on a connection that somebody holds. */
-  sendOn(
-    pinned: Pinned,
-    statement: Statement,
-    extra: Partial<TripRequest> = NOTHING,
-  ): Promise<QueryResult> {
-    return this.send(requestOf(statement, extra, 'result', pinned));
+  sendOn(pinned: Pinned, statement: Statement, extra?: Partial<TripRequest>): Promise<QueryResult> {
+    return this.send(requestOn(pinned, statement, extra));
   }
 
   /** Runs a statement on the primary, outside of any transaction, whoever asks. */
@@ -127,7 +147,7 @@ export class TripDesk implements TripHost {
 
   /** Asks for a connection, which may be asked for again; `Lease` is the pool's. */
   sendForLease<Lease>(extra: Partial<TripRequest>): Promise<Lease> {
-    return this.send(requestOf(NO_STATEMENT, extra, 'lease', extra.pinned));
+    return this.send(leaseRequest(extra));
   }
 
   /** @internal */

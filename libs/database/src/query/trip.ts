@@ -78,11 +78,17 @@ export interface TripRequest {
   readonly borrowedAt?: { readonly stack?: string } | undefined;
 }
 
+/** Who waits for the end of a trip: one of the two is called, once. Neither may throw. */
+export interface Caller<Result = never> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
 /** What all trips of an instance share. */
 export interface TripHost {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
-  /** Called once, after the caller's promise is settled. */
+  /** Called once, after the caller was told. */
   finished(trip: Trip): void;
 }
 
@@ -129,8 +135,7 @@ export class Trip extends WheelEntry {
   constructor(
     private readonly host: TripHost,
     readonly request: TripRequest,
-    private readonly resolve: (result: never) => void,
-    private readonly reject: (error: DatabaseError) => void,
+    private readonly caller: Caller,
   ) {
     super();
     this.statement = request.statement;
@@ -214,8 +219,8 @@ export class Trip extends WheelEntry {
     if (this.onAbort !== undefined) {
       this.request.signal?.removeEventListener('abort', this.onAbort);
     }
-    if (this.error === undefined) this.resolve(this.result as never);
-    else this.reject(this.error);
+    if (this.error === undefined) this.caller.resolve(this.result as never);
+    else this.caller.reject(this.error);
     this.host.finished(this);
   }
 }

@@ -44,8 +44,10 @@ export class TripBench implements TripHost {
     const trip = new Trip(
       this,
       { ...REQUEST, ...request },
-      (result: never) => ends.push({ result }),
-      (error) => ends.push({ error }),
+      {
+        resolve: (result: unknown) => void ends.push({ result }),
+        reject: (error: DatabaseError) => void ends.push({ error }),
+      },
     );
     return { trip, ends };
   }

@@ -1,6 +1,6 @@
 // A TypeORM data source on our pool: it joins db.transaction(), and may exist before its database does.
-import { DataSource } from 'typeorm';
-import type { EntityManager, Migration, QueryRunner } from 'typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import type { Migration, QueryRunner } from 'typeorm';
 import type { Ambient } from '../../transaction/ambient.js';
 import type { PgPool } from '../pg-pool.js';
 import type { SetupGate } from './setup-gate.js';
@@ -36,12 +36,29 @@ function driverOn({ primary, replica }: DataSourceParts): object {
   };
 }
 
+/**
+ * A manager whose transactions inside db.transaction() are savepoints, which code called in them joins. One is made for
+ * each query: nothing is bound to it, nor is its prototype changed, which made every access to it slower.
+ */
+class JoiningManager extends EntityManager {}
+
+for (const name of BEGINNING) {
+  const method = Reflect.get(EntityManager.prototype, name) as Method;
+  const value = function (this: EntityManager, ...args: unknown[]): Promise<unknown> {
+    const { ambient } = this.dataSource as PooledDataSource;
+    return ambient.follow(() => method.apply(this, args));
+  };
+  Object.defineProperty(JoiningManager.prototype, name, {
+    value,
+    configurable: true,
+    writable: true,
+  });
+}
+
 /** As {@link DataSource}; its options hold nothing of connections. */
 export class PooledDataSource extends DataSource {
   private isBuilt = false;
   private wasReady = false;
-  /** What managers inherit from; declared only, for the first one is made before fields are. */
-  declare private following: object | undefined;
   private becomingReady: Promise<this> | undefined;
 
   constructor(
@@ -57,6 +74,11 @@ export class PooledDataSource extends DataSource {
         : { replication: { master: {}, slaves: [{ host: REPLICA }] } }),
     });
     this.connectPools();
+  }
+
+  /** @internal Whose transactions the managers join. */
+  get ambient(): Ambient {
+    return this.parts.ambient;
   }
 
   /**
@@ -93,25 +115,8 @@ export class PooledDataSource extends DataSource {
     return this.parts.gate.run(() => super.undoLastMigration(options));
   }
 
-  /** Inside db.transaction() a transaction of the manager is a savepoint, and code called in it joins that. */
   override createEntityManager(queryRunner?: QueryRunner): EntityManager {
-    const manager = super.createEntityManager(queryRunner);
-    this.following ??= this.newFollowing(Object.getPrototypeOf(manager) as object);
-    return Object.setPrototypeOf(manager, this.following) as EntityManager;
-  }
-
-  /** The methods of all managers of this source: one is made for each query, so that nothing is bound to it. */
-  private newFollowing(base: object): object {
-    // The first manager is made by the constructor of TypeORM, before `parts` is there.
-    const ambient = (): Ambient => this.parts.ambient;
-    const methods = BEGINNING.map((name) => {
-      const method = (base as Record<string, Method>)[name] as Method;
-      const value = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-        return ambient().follow(() => method.apply(this, args));
-      };
-      return [name, { value, configurable: true, writable: true }] as const;
-    });
-    return Object.create(base, Object.fromEntries(methods)) as object;
+    return new JoiningManager(this, queryRunner);
   }
 
   /** Once is enough: subscribers that were injected meanwhile would be thrown away. */
