@@ -7,7 +7,7 @@ import type { ConnectionTarget } from './target.js';
 /** Where the server says the session stands: outside a transaction, inside one, inside a failed one. */
 export type TransactionStatus = 'idle' | 'open' | 'failed' | 'unknown';
 
-/** Gets the answer to one statement, exactly once, after the server is ready for the next one. */
+/** Gets the answer to one statement, exactly once, after the server is ready for the next one; never while it is given. */
 export interface Reply {
   replied(error: DatabaseError | undefined, result: unknown): void;
 }

@@ -48,6 +48,11 @@ function goneError(reason: string): ConnectionError {
   return new ConnectionError(message, { safeToRetry: true, outage: true });
 }
 
+/** Not at once: whoever is told sends the next one, and thousands, one inside the other, would overflow the stack. */
+function refuse(reply: Reply, error: DatabaseError): void {
+  queueMicrotask(() => reply.replied(error, undefined));
+}
+
 interface ParameterStatus {
   readonly parameterName: string;
   readonly parameterValue: string;
@@ -139,14 +144,14 @@ export class PgConnection implements Connection {
   ): void {
     const { conversation } = this;
     if (this.closed || conversation === undefined) {
-      reply.replied(goneError(this.closedBecause), undefined);
+      refuse(reply, goneError(this.closedBecause));
       return;
     }
     let values: readonly PreparedValue[] = NONE;
     try {
       if (statement.values !== undefined) values = prepareParameters(statement.values);
     } catch (error) {
-      reply.replied(error as DatabaseError, undefined);
+      refuse(reply, error as DatabaseError);
       return;
     }
     conversation.ask({ statement, values, preface, reply, together });

@@ -385,6 +385,7 @@ describe('errors and losses', () => {
   it('a value that cannot be sent fails its own caller, in the middle of others', async () => {
     const bad = { text: FAST, values: [() => 1] };
     const trips = [send(), send(FAST, { statement: bad }), send(), send(FAST, { statement: bad })];
+    await clock.elapseMs(0);
     expect(errorOf(trips[1] as BenchedTrip)).toBeInstanceOf(ParameterError);
     trips.push(send());
     await clock.elapseMs(20);

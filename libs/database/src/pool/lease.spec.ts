@@ -180,6 +180,21 @@ describe('statements on a lease', () => {
   });
 });
 
+describe('thousands of statements on a lease', () => {
+  it.each<[string, Partial<TripRequest>]>([
+    ['whose connection is lost', {}],
+    ['whose values cannot be sent', { statement: { text: 'b', values: [Symbol('no')] } }],
+  ])('%s fail one by one, and overflow no stack', async (_, request) => {
+    driver.script = () => ({ hangs: true });
+    run('a');
+    const queued = Array.from({ length: 20_000 }, () => run('b', request));
+    if (request.statement === undefined) connection().lose('reset by peer');
+    else connection().answer();
+    await clock.elapseMs(0);
+    expect(queued.filter((trip) => errorOf(trip) !== undefined)).toHaveLength(20_000);
+  });
+});
+
 describe('the end of a lease', () => {
   it('comes once: the second release says so', async () => {
     lease.release();

@@ -16,6 +16,15 @@ export interface RetryCall extends RetryOptions {
   readonly retrying: (attempt: number, delayMs: number, error: unknown) => void;
 }
 
+/** A function that throws before its first await fails as well, and one without types may give what is no promise. */
+function begin<T>(run: (attempt: number) => Promise<T>, attempt: number): Promise<T> {
+  try {
+    return Promise.resolve(run(attempt));
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
 /**
  * Calls `run` until it succeeds, its failure may not be repeated, or the attempts are used up.
  * Rejects with the last failure.
@@ -26,7 +35,7 @@ export function retry<T>(
   attempt = 1,
 ): Promise<T> {
   // Not an async function: most calls succeed at once, and pay for one promise here in place of three.
-  return run(attempt).catch(async (error: unknown) => {
+  return begin(run, attempt).catch(async (error: unknown) => {
     const repeatable = attempt < call.attempts && call.accepts(judgeError(error).retry, error);
     if (!repeatable || call.signal?.aborted === true) throw error;
     const delayMs = backoffMs(call, attempt);

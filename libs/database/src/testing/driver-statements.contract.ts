@@ -91,6 +91,19 @@ export const STATEMENTS: ReadonlyArray<readonly [string, OnConnection]> = [
     },
   ],
   [
+    'refuses after the call and not inside of it: thousands, each given in the reply to the last one, find their stack',
+    async (connection) => {
+      const bad = { text: CONTRACT_SQL.echo, values: [Symbol('s')] };
+      let left = 20_000;
+      await new Promise<void>((resolve) => {
+        const replied = (): void => (left-- > 0 ? give() : resolve());
+        const give = (): void => connection.execute(bad, { replied });
+        give();
+      });
+      assert.deepEqual(await rowsOf(connection, CONTRACT_SQL.one), [{ one: 1 }]);
+    },
+  ],
+  [
     'knows at each reply where the transaction stands',
     async (connection) => {
       const seen: string[] = [];

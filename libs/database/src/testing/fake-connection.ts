@@ -113,7 +113,7 @@ export class FakeConnection implements Connection {
   execute(statement: Statement, reply: Reply, preface: readonly string[] = []): void {
     const refusal = this.refusalOf(statement);
     if (refusal !== undefined) {
-      reply.replied(refusal, undefined);
+      queueMicrotask(() => reply.replied(refusal, undefined));
       return;
     }
     this.behind.push({ statement, reply, preface });

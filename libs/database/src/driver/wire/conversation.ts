@@ -112,7 +112,7 @@ export class Conversation {
       this.write(exchange);
     } catch (error) {
       // A name that stands for another text: nothing was written for it.
-      this.parts.answered(exchange, error as Error);
+      queueMicrotask(() => this.parts.answered(exchange, error as Error));
       return;
     }
     if (this.tail === undefined) this.head = exchange;
