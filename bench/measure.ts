@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { quantile } from './statistics.js';
-import type { Sample } from './statistics.js';
+import type { Memory, Sample } from './statistics.js';
 
 /** Beyond the end of a round: a call that takes longer will never be answered, in ms. */
 const GRACE_MS = 30_000;
@@ -21,8 +21,11 @@ export interface RoundSettings {
   readonly signal: AbortSignal;
 }
 
-/** Heap and resident memory of this process, without garbage, in MB. */
-export function memoryMb(): Pick<Sample, 'heapUsedMb' | 'rssMb'> {
+/**
+ * Heap and resident memory of this process, without garbage, in MB. Not between rounds: a full collection takes away the
+ * optimised code for all shapes that no object has at that moment, and a library of many classes would begin cold.
+ */
+export function memoryMb(): Memory {
   collect();
   const { heapUsed, rss } = process.memoryUsage();
   return { heapUsedMb: heapUsed / 1e6, rssMb: rss / 1e6 };
@@ -70,7 +73,6 @@ export function sampleOf(timesMs: Iterable<number>, elapsedMs: number, cpuUs: nu
     p50Ms: quantile(sorted, 0.5),
     p99Ms: quantile(sorted, 0.99),
     cpuUs: cpuUs / sorted.length,
-    ...memoryMb(),
   };
 }
 

@@ -1,5 +1,5 @@
 // Interleaved rounds: each measures every peer once, and each begins with another peer.
-import { within } from './measure.js';
+import { memoryMb, within } from './measure.js';
 import { summarizeAll } from './statistics.js';
 import type { Result, Sample } from './statistics.js';
 
@@ -49,5 +49,5 @@ export async function runRounds(
       series[index]?.samples.push(sample);
     }
   }
-  return summarizeAll(series, BASELINE);
+  return summarizeAll(series, BASELINE, memoryMb());
 }

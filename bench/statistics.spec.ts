@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { median, quantile, rounded, summarizeAll } from './statistics.js';
-import type { Sample, Series } from './statistics.js';
+import type { Memory, Sample, Series } from './statistics.js';
 
 const sample = (opsPerS: number, more: Partial<Sample> = {}): Sample => ({
-  ...{ opsPerS, p50Ms: 1, p99Ms: 2, cpuUs: 3, heapUsedMb: 4, rssMb: 5 },
+  ...{ opsPerS, p50Ms: 1, p99Ms: 2, cpuUs: 3 },
   ...more,
 });
+const memory: Memory = { heapUsedMb: 4, rssMb: 5 };
 const series = (name: string, ...opsPerS: number[]): Series => ({
   name,
   samples: opsPerS.map((ops) => sample(ops)),
@@ -70,6 +71,7 @@ describe('a summary', () => {
     const [, ours] = summarizeAll(
       [series('pg.Pool', 300, 100, 330), series('ours', 600, 250, 990)],
       'pg.Pool',
+      memory,
     );
     expect(ours).toMatchObject({
       ...{ name: 'ours', opsPerS: 600, ratio: 2.5, ratioMin: 2, ratioMax: 3 },
@@ -78,23 +80,27 @@ describe('a summary', () => {
   });
 
   it('gives the baseline the ratio 1', () => {
-    const [base] = summarizeAll([series('pg.Pool', 7, 70)], 'pg.Pool');
+    const [base] = summarizeAll([series('pg.Pool', 7, 70)], 'pg.Pool', memory);
     expect(base).toMatchObject({ opsPerS: 38.5, ratio: 1, ratioMin: 1, ratioMax: 1 });
   });
 
   it('has no CPU of a process of its own', () => {
     const other = { name: 'other', samples: [sample(5, { cpuUs: null })] };
-    expect(summarizeAll([series('pg.Pool', 5), other], 'pg.Pool')[1]?.cpuUs).toBeNull();
+    expect(summarizeAll([series('pg.Pool', 5), other], 'pg.Pool', memory)[1]?.cpuUs).toBeNull();
   });
 
   it('takes the median of what only this workload counts', () => {
     const samples = [1, 9, 2].map((lost) => sample(1, { extra: { lost } }));
-    expect(summarizeAll([{ name: 'pg.Pool', samples }], 'pg.Pool')[0]?.extra).toEqual({ lost: 2 });
+    expect(summarizeAll([{ name: 'pg.Pool', samples }], 'pg.Pool', memory)[0]?.extra).toEqual({
+      lost: 2,
+    });
   });
 
   it('does without no baseline, and without none of its rounds', () => {
-    expect(() => summarizeAll([series('ours', 1)], 'pg.Pool')).toThrow('There is no pg.Pool');
+    expect(() => summarizeAll([series('ours', 1)], 'pg.Pool', memory)).toThrow(
+      'There is no pg.Pool',
+    );
     const uneven = [series('pg.Pool', 1), series('ours', 1, 2)];
-    expect(() => summarizeAll(uneven, 'pg.Pool')).toThrow('pg.Pool has no round 2');
+    expect(() => summarizeAll(uneven, 'pg.Pool', memory)).toThrow('pg.Pool has no round 2');
   });
 });

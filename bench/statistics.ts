@@ -7,15 +7,18 @@ export interface Sample {
   readonly p99Ms: number;
   /** CPU of this process for one call, in us; null for what runs in a process of its own. */
   readonly cpuUs: number | null;
-  /** After a collection of garbage. */
-  readonly heapUsedMb: number;
-  readonly rssMb: number;
   /** What only this workload counts, by name. */
   readonly extra?: Readonly<Record<string, number>>;
 }
 
+/** Of this process with all peers in it, after the last round and a collection of garbage. */
+export interface Memory {
+  readonly heapUsedMb: number;
+  readonly rssMb: number;
+}
+
 /** What one peer did in a workload: medians over the rounds. */
-export interface Result extends Sample {
+export interface Result extends Sample, Memory {
   readonly name: string;
   /** Median of `opsPerS` to that of the baseline in the same round. */
   readonly ratio: number;
@@ -60,7 +63,7 @@ function medianOfExtras(samples: readonly Sample[]): Record<string, number> | un
   );
 }
 
-function summarize({ name, samples }: Series, baseline: Series): Result {
+function summarize({ name, samples }: Series, baseline: Series, memory: Memory): Result {
   const of = (figure: (sample: Sample) => number): number => rounded(median(samples.map(figure)));
   const ratios = samples.map(({ opsPerS }, round) => {
     const base = baseline.samples[round];
@@ -78,8 +81,8 @@ function summarize({ name, samples }: Series, baseline: Series): Result {
     ratio: rounded(median(ratios)),
     ratioMin: rounded(Math.min(...ratios)),
     ratioMax: rounded(Math.max(...ratios)),
-    heapUsedMb: of(({ heapUsedMb }) => heapUsedMb),
-    rssMb: of(({ rssMb }) => rssMb),
+    heapUsedMb: rounded(memory.heapUsedMb),
+    rssMb: rounded(memory.rssMb),
     ...(extra && { extra }),
   };
 }
@@ -88,8 +91,8 @@ function summarize({ name, samples }: Series, baseline: Series): Result {
  * One line for each series, in their order.
  * @throws RangeError without the series that is called `baseline`, or with fewer rounds of it.
  */
-export function summarizeAll(all: readonly Series[], baseline: string): Result[] {
+export function summarizeAll(all: readonly Series[], baseline: string, memory: Memory): Result[] {
   const base = all.find(({ name }) => name === baseline);
   if (base === undefined) throw new RangeError(`There is no ${baseline} to compare with.`);
-  return all.map((series) => summarize(series, base));
+  return all.map((series) => summarize(series, base, memory));
 }

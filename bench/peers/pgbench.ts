@@ -5,7 +5,6 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { memoryMb } from '../measure.js';
 import { quantile } from '../statistics.js';
 import type { Sample } from '../statistics.js';
 
@@ -71,7 +70,7 @@ export class Pgbench {
       const [opsPerS, timesMs] = [tpsOf(output), await timesIn(folder)];
       if (opsPerS === undefined || timesMs.length === 0) return undefined;
       const [p50Ms, p99Ms] = [quantile(timesMs, 0.5), quantile(timesMs, 0.99)];
-      return { opsPerS, p50Ms, p99Ms, cpuUs: null, ...memoryMb() };
+      return { opsPerS, p50Ms, p99Ms, cpuUs: null };
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

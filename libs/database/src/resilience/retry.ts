@@ -18,11 +18,7 @@ export interface RetryCall extends RetryOptions {
 
 /** A function that throws before its first await fails as well, and one without types may give what is no promise. */
 function begin<T>(run: (attempt: number) => Promise<T>, attempt: number): Promise<T> {
-  try {
-    return Promise.resolve(run(attempt));
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
+  return new Promise((resolve) => resolve(run(attempt)));
 }
 
 /**
