@@ -6,6 +6,7 @@ import type { Reply } from '../driver/driver.js';
 import type { Phase, Trip } from '../query/trip.js';
 import type { Fingerprint, RoundTrip } from './fingerprint.js';
 import type { PooledConnection, Sharer } from './pooled-connection.js';
+import type { StallLimit } from './stall-limit.js';
 
 /** The lane as its members see it. */
 export interface MemberHome {
@@ -13,6 +14,7 @@ export interface MemberHome {
   /** Longest time of a statement, in ms. */
   readonly statementTimeoutMs: number;
   readonly roundTrip: RoundTrip;
+  readonly stallLimit: StallLimit;
   /** A trip is to run on a connection of its own instead. */
   alone(trip: Trip, reason: 'stalled' | 'lost'): void;
   /** One was answered: somebody else may come, or the connection is free. */
@@ -207,7 +209,9 @@ export class LaneMember implements Sharer {
     const { roundTrip } = this.home;
     if (wasAlone) roundTrip.took(nowMs - slot.sentAtMs);
     const began = Math.max(slot.sentAtMs + roundTrip.ms, this.answeredAtMs);
-    slot.fingerprint.ranShared(Math.max(0, nowMs - began), nowMs);
+    const serviceMs = Math.max(0, nowMs - began);
+    this.home.stallLimit.took(serviceMs);
+    slot.fingerprint.ranShared(serviceMs, nowMs);
   }
 
   /** Ends what nobody waits for; a server that does not let go in time is dead or unreachable. */

@@ -11,6 +11,7 @@ import type { PoolOptions } from './pool.options.js';
 import { LaneWaiter, Recruit } from './lane-queue.js';
 import type { LaneStats } from './pool-stats.js';
 import type { PooledConnection } from './pooled-connection.js';
+import { StallLimit } from './stall-limit.js';
 import type { Waiter } from './wait-queue.js';
 
 /** The pool as its lane sees it. */
@@ -47,10 +48,8 @@ export interface Rescuer {
 const FILL = 8;
 /** Reads under way on one connection at a time: more where the network is slow. */
 const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
-/** The first read may take this long beyond the round trip before those behind it are rescued, in ms. */
-const STALL_MS = 3;
-/** Time between two looks, in ms. */
-const LOOK_MS = 1.5;
+/** Time between two looks for those that take too long, in ms. */
+const LOOK_MS = 1;
 /** A connection returns to the pool after this time, however busy it is, in ms: others wait, and it ages. */
 const HOLD_MS = 1_000;
 /** Larger parameters travel alone: `pg` and the socket would queue them before everybody else's. */
@@ -66,6 +65,8 @@ const POOL_SHARE = 4;
  */
 export class Lane implements MemberHome {
   readonly roundTrip: RoundTrip;
+  /** How long the first read of a connection may take beyond the round trip before those behind it are rescued. */
+  readonly stallLimit = new StallLimit();
   private readonly fingerprints: Fingerprints;
   private readonly members: LaneMember[] = [];
   /** Those that take nothing more, and are not empty yet. */
@@ -283,7 +284,7 @@ export class Lane implements MemberHome {
   private readonly rescue = (): void => {
     this.timer = undefined;
     const nowMs = this.clock.monotonicMs();
-    const limitMs = STALL_MS + this.roundTrip.ms;
+    const limitMs = this.stallLimit.ms + this.roundTrip.ms;
     for (const member of [...this.members, ...this.leaving]) {
       if (!member.look(nowMs, limitMs)) continue;
       this.stallCount++;
