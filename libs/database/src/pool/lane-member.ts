@@ -15,8 +15,10 @@ export interface MemberHome {
   readonly statementTimeoutMs: number;
   readonly roundTrip: RoundTrip;
   readonly stallLimit: StallLimit;
-  /** A trip is to run on a connection of its own instead. */
-  alone(trip: Trip, reason: 'stalled' | 'lost'): void;
+  /** The connection was lost under a trip. */
+  lost(trip: Trip): void;
+  /** A trip waits behind a read that takes too long. */
+  rescued(trip: Trip, slot: LaneSlot): void;
   /** One was answered: somebody else may come, or the connection is free. */
   moved(member: LaneMember): void;
 }
@@ -26,7 +28,7 @@ const NO_PREFACE: readonly string[] = Object.freeze([]);
 const CANCEL_TIMEOUT_MS = 1_000;
 
 /** One read on a shared connection. */
-class LaneSlot implements Reply, Phase {
+export class LaneSlot implements Reply, Phase {
   next: LaneSlot | undefined;
 
   constructor(
@@ -35,6 +37,8 @@ class LaneSlot implements Reply, Phase {
     public trip: Trip | undefined,
     readonly fingerprint: Fingerprint,
     readonly sentAtMs: number,
+    /** Where it was rescued from. */
+    readonly from: LaneSlot | undefined,
   ) {}
 
   replied(error: DatabaseError | undefined, result: unknown): void {
@@ -90,10 +94,15 @@ export class LaneMember implements Sharer {
     this.borrowedAtMs = nowMs;
   }
 
-  send(trip: Trip, fingerprint: Fingerprint): void {
+  /** True when its first read took too long at the last look, and may be slow. */
+  get isSuspect(): boolean {
+    return this.suspect !== undefined && this.suspect === this.head;
+  }
+
+  send(trip: Trip, fingerprint: Fingerprint, from?: LaneSlot): void {
     const { clock, statementTimeoutMs } = this.home;
     const nowMs = clock.monotonicMs();
-    const slot = new LaneSlot(this, trip, fingerprint, nowMs);
+    const slot = new LaneSlot(this, trip, fingerprint, nowMs, from);
     if (this.tail === undefined) this.head = slot;
     else this.tail.next = slot;
     this.tail = slot;
@@ -123,7 +132,7 @@ export class LaneMember implements Sharer {
     trip.serverMs = nowMs - slot.sentAtMs;
     trip.leave();
     // It only reads, and the connection was lost under all of them at once: that is one failure, not one for each.
-    if (error instanceof ConnectionError) this.home.alone(trip, 'lost');
+    if (error instanceof ConnectionError) this.home.lost(trip);
     else trip.settle(error, result);
   }
 
@@ -168,15 +177,13 @@ export class LaneMember implements Sharer {
     this.isOpen = false;
     this.isStalled = true;
     this.culprit = head;
+    this.suspect = undefined;
     head.fingerprint.stalled();
-    const rescued: Trip[] = [];
     for (let slot = head.next; slot !== undefined; slot = slot.next) {
-      if (slot.trip !== undefined) rescued.push(slot.trip);
+      const { trip } = slot;
       slot.trip = undefined;
-    }
-    for (const trip of rescued) {
-      trip.leave();
-      this.home.alone(trip, 'stalled');
+      trip?.leave();
+      if (trip !== undefined) this.home.rescued(trip, slot);
     }
   }
 

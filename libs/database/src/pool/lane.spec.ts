@@ -286,6 +286,43 @@ describe('behind a read that takes long', () => {
     expect(pool.stats()).toMatchObject({ leased: 0, total: 16 });
   });
 
+  it('others go on by another shared connection that is quick', async () => {
+    send(SLOW);
+    const behind = Array.from({ length: 7 }, () => send());
+    answer((text) => (text === SLOW ? { hangs: true } : { afterMs: 0.45 }));
+    let mostLeased = 0;
+    for (let step = 0; step < 30; step++) {
+      // The first connection has its fill, so these keep a second one busy.
+      send();
+      await clock.elapseMs(0.5);
+      mostLeased = Math.max(mostLeased, pool.stats().leased);
+    }
+    expect(lane()).toMatchObject({ stalls: 1, rescued: 7 });
+    // Nine when each of them takes one for itself.
+    expect(mostLeased).toBeLessThanOrEqual(3);
+    await clock.elapseMs(20);
+    expect(behind.every(isAnswered)).toBe(true);
+    driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
+  });
+
+  it('who was rescued once waits behind no second one: he goes on alone', async () => {
+    send(SLOW);
+    const behind = [send(SLOW), ...Array.from({ length: 6 }, () => send())];
+    answer((text) => (text === SLOW ? { hangs: true } : { afterMs: 0.8 }));
+    for (let step = 0; step < 40; step++) {
+      send();
+      await clock.elapseMs(0.5);
+    }
+    // Behind the first one were seven, behind the second one the six that had come with it, and newcomers.
+    expect(lane().stalls).toBe(2);
+    expect(lane().rescued).toBeGreaterThanOrEqual(13);
+    await clock.elapseMs(20);
+    expect(behind.slice(1).every(isAnswered)).toBe(true);
+    for (const connection of driver.connections) {
+      if (connection.runningText === SLOW) connection.answer({});
+    }
+  });
+
   it('nobody new comes, and its text shares nothing meanwhile', async () => {
     send(SLOW);
     send();

@@ -6,7 +6,7 @@ import type { Admission } from './admission.js';
 import { Fingerprints, RoundTrip } from './fingerprint.js';
 import type { Fingerprint } from './fingerprint.js';
 import { LaneMember } from './lane-member.js';
-import type { MemberHome } from './lane-member.js';
+import type { LaneSlot, MemberHome } from './lane-member.js';
 import type { PoolOptions } from './pool.options.js';
 import { LaneWaiter, Recruit } from './lane-queue.js';
 import type { LaneStats } from './pool-stats.js';
@@ -141,10 +141,20 @@ export class Lane implements MemberHome {
   }
 
   /** @internal The trip only reads, so it may run elsewhere. */
-  alone(trip: Trip, reason: 'stalled' | 'lost'): void {
-    if (reason === 'stalled') this.rescuedCount++;
-    else this.repeatedCount++;
+  lost(trip: Trip): void {
+    this.repeatedCount++;
     this.rescuer?.alone(trip);
+  }
+
+  /**
+   * @internal Once it may go to another shared connection, which knows the statement and is warm; then to one of its own,
+   * so that it waits behind no second one.
+   */
+  rescued(trip: Trip, slot: LaneSlot): void {
+    this.rescuedCount++;
+    const member = slot.from === undefined ? this.fitFor(trip) : undefined;
+    if (member === undefined) this.rescuer?.alone(trip);
+    else member.send(trip, slot.fingerprint, slot);
   }
 
   /** @internal */
@@ -232,6 +242,14 @@ export class Lane implements MemberHome {
     if (this.members.length >= this.max) return best;
     const pooled = this.parts.pool.take();
     return pooled === undefined ? best : this.add(pooled, this.clock.monotonicMs());
+  }
+
+  /** One with little to do, that nothing is held against. */
+  private fitFor({ needsPrimary }: Trip): LaneMember | undefined {
+    return this.members.find(
+      ({ size, isSuspect, pooled }) =>
+        size < FILL && !isSuspect && !(needsPrimary && pooled.connection.isStandby === true),
+    );
   }
 
   private add(pooled: PooledConnection, nowMs: number): LaneMember {
