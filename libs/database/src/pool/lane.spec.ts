@@ -291,6 +291,8 @@ describe('behind a read that takes long', () => {
     const behind = Array.from({ length: 7 }, () => send());
     answer((text) => (text === SLOW ? { hangs: true } : { afterMs: 0.45 }));
     let mostLeased = 0;
+    // Between two looks, so that the second connection is busy at each of them.
+    await clock.elapseMs(0.25);
     for (let step = 0; step < 30; step++) {
       // The first connection has its fill, so these keep a second one busy.
       send();
