@@ -122,7 +122,14 @@ describe('docs/health.md', () => {
 
     await failure(app.get(DatabaseService).query('selec'), QueryError);
     const metrics = rows.flatMap((row) => row['metric']?.match(/(db_client|nodejs)_\w+/g) ?? []);
-    const scraped = await (await fetch(`${url}/metrics`)).text();
+    let scraped = '';
+    await waitFor(
+      async () => {
+        scraped = await (await fetch(`${url}/metrics`)).text();
+        return scraped.includes('nodejs_eventloop_lag');
+      },
+      { describe: 'the first look at the event loop, 50 ms after the start' },
+    );
     for (const metric of metrics) expect(scraped).toContain(metric);
   });
 

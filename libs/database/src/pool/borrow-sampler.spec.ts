@@ -1,7 +1,7 @@
 // Which borrowers are remembered.
 import { describe, expect, it } from '@jest/globals';
 import { Events } from '../kernel/events.js';
-import { BorrowSampler } from './borrow-sampler.js';
+import { borrowerOf, BorrowSampler } from './borrow-sampler.js';
 
 const LEAK = {
   node: 'primary',
@@ -39,5 +39,19 @@ describe('BorrowSampler', () => {
     const theApplication = (): ReturnType<BorrowSampler['sample']> => sampler.sample();
     expect(theApplication()?.stack).toContain('theApplication');
     expect(Error.stackTraceLimit).toBe(limit);
+  });
+
+  it('begins with the code that borrows, not with what is built in between', () => {
+    const stack = [
+      'Error',
+      '    at new Promise (<anonymous>)',
+      '    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)',
+      '    at borrows (/app/orders.js:1:1)',
+      '    at Array.map (<anonymous>)',
+    ].join('\n');
+    expect(borrowerOf({ stack })?.split('\n')).toEqual([
+      '    at borrows (/app/orders.js:1:1)',
+      '    at Array.map (<anonymous>)',
+    ]);
   });
 });

@@ -13,11 +13,14 @@ const OWN_FOLDER = /\(?((?:file:\/\/)?\/[^()]*\/)pool\/borrow-sampler\./.exec(
 
 /** The stack of a borrower from his own code on: neither ours nor Node's. */
 export function borrowerOf(place: BorrowPlace | undefined): string | undefined {
-  const frames = place?.stack?.split('\n').slice(1);
-  return frames
-    ?.filter((frame) => !frame.includes('node:'))
-    .filter((frame) => OWN_FOLDER === undefined || !frame.includes(OWN_FOLDER))
-    .join('\n');
+  const frames = place?.stack
+    ?.split('\n')
+    .slice(1)
+    .filter((frame) => !frame.includes('node:'))
+    .filter((frame) => OWN_FOLDER === undefined || !frame.includes(OWN_FOLDER));
+  // What is built in stands between ours: `new Promise` makes one for a call.
+  const first = frames?.findIndex((frame) => !frame.endsWith('(<anonymous>)')) ?? 0;
+  return frames?.slice(Math.max(0, first)).join('\n');
 }
 
 /** A stack costs as much as ten short transactions: one in this many is taken, after the first ones. */

@@ -22,6 +22,12 @@ const BEGINNING = ['transaction', 'save', 'remove', 'softRemove', 'recover'] as 
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
+/** TypeORM 1 and TypeORM 0.3 have different names for it. */
+interface Managed {
+  readonly dataSource?: PooledDataSource;
+  readonly connection?: PooledDataSource;
+}
+
 /** Without `native`, which TypeORM would prefer. */
 function driverOn({ primary, replica }: DataSourceParts): object {
   return {
@@ -44,8 +50,8 @@ class JoiningManager extends EntityManager {}
 
 for (const name of BEGINNING) {
   const method = Reflect.get(EntityManager.prototype, name) as Method;
-  const value = function (this: EntityManager, ...args: unknown[]): Promise<unknown> {
-    const { ambient } = this.dataSource as PooledDataSource;
+  const value = function (this: Managed, ...args: unknown[]): Promise<unknown> {
+    const { ambient } = (this.dataSource ?? this.connection) as PooledDataSource;
     return ambient.follow(() => method.apply(this, args));
   };
   Object.defineProperty(JoiningManager.prototype, name, {
