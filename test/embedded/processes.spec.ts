@@ -3,12 +3,11 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { EmbeddedPostgres } from '../../libs/database/src/embedded/index.js';
-import { isPostmasterOf, readPostmasterFile } from '../../libs/database/src/embedded/postmaster.js';
 import { sql } from '../support/sql.js';
 import { waitFor } from '../support/wait-for.js';
 import { ChildApp } from './child-app.js';
 import type { Ending } from './child-app.js';
-import { useDataFolders } from './data-folders.js';
+import { serverEnds, useDataFolders } from './data-folders.js';
 
 const newFolder = useDataFolders();
 const children: ChildApp[] = [];
@@ -25,17 +24,6 @@ function spawnApp(
   const child = ChildApp.spawn(folder, ending, { env: { ...process.env, ...env } });
   children.push(child);
   return child;
-}
-
-async function serverEnds(folder = dataDir): Promise<void> {
-  const pgdata = join(folder, 'pgdata');
-  await waitFor(
-    async () => {
-      const file = await readPostmasterFile(pgdata);
-      return file === undefined || !(await isPostmasterOf(file.pid, pgdata));
-    },
-    { describe: 'the server to end' },
-  );
 }
 
 beforeAll(async () => {
@@ -67,7 +55,7 @@ describe.each([{ plain: false }, { plain: true }])(
         await app.started();
         app.kill(signal);
         await app.ended();
-        await serverEnds();
+        await serverEnds(dataDir);
       },
     );
 
@@ -75,7 +63,7 @@ describe.each([{ plain: false }, { plain: true }])(
       const app = spawnApp(dataDir, ending, options);
       await app.started();
       await app.ended();
-      await serverEnds();
+      await serverEnds(dataDir);
     });
 
     it('after draining: the server answers until the app stops it', async () => {
@@ -84,7 +72,7 @@ describe.each([{ plain: false }, { plain: true }])(
       app.kill('SIGTERM');
       await app.ended();
       expect(app.find('drained')).toEqual([{ answer: 1 }]);
-      await serverEnds();
+      await serverEnds(dataDir);
     });
 
     it('by SIGKILL: the next start finds the data', async () => {
@@ -136,7 +124,7 @@ describe('several processes', () => {
     } finally {
       await server.stop();
     }
-    await serverEnds();
+    await serverEnds(dataDir);
   });
 
   it('leave the server to its owner when they stop', async () => {
