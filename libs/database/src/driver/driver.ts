@@ -1,6 +1,6 @@
 // The port to a PostgreSQL driver: what the upper floors may ask of a connection.
 import type { Readable, Writable } from 'node:stream';
-import type { DatabaseError } from '../kernel/errors.js';
+import { DatabaseError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
 import type { ConnectionTarget } from './target.js';
 
@@ -12,10 +12,27 @@ export interface Reply {
   replied(error: DatabaseError | undefined, result: unknown): void;
 }
 
+/**
+ * When a statement leaves: at once; at the end of this turn of the event loop, with what else was given until then in one
+ * write; or so in a batch, which is for statements that only read.
+ */
+export type Departure = 'now' | 'turn' | 'batch';
+
 /** A statement of another library that speaks the protocol by itself: a cursor, a query stream, a COPY stream. */
 export interface Submittable {
   submit(wire: unknown): unknown;
   handleError(error: Error, wire?: unknown): unknown;
+}
+
+/** A statement of a batch was not run, for another one has failed. Never told to a caller: who sends batches sends it again. */
+export class SkippedError extends DatabaseError {
+  readonly code = 'DB_SKIPPED';
+
+  constructor() {
+    super('Another statement of the same batch has failed, so this one was not run.', {
+      safeToRetry: true,
+    });
+  }
 }
 
 /** What a session tells by itself; `end` comes once, when it is over. */
@@ -36,15 +53,17 @@ export interface Connection {
   /**
    * Sends a statement, behind those that are under way; the answers come in order. The texts of `preface` (one command
    * each) go ahead of it in the same round trip; when one of them fails, neither the rest nor the statement is run, and
-   * its failure is the answer. It leaves at once, or, `together`, at the end of this turn of the event loop with what else
-   * was given until then, in one write.
+   * its failure is the answer. Those of a batch are one transaction to the server and answered together, when the last of
+   * them has run; when one fails, it alone is answered by its failure, and those that have not run by {@link SkippedError}.
    */
   execute(
     statement: Statement,
     reply: Reply,
     preface?: readonly string[],
-    together?: boolean,
+    departure?: Departure,
   ): void;
+  /** Ends the batch: what follows is of another one. So does what leaves otherwise, and the end of the turn. */
+  endBatch(): void;
   /**
    * Asks the server to cancel what runs. Resolves to true when the server has closed the cancel socket: until then
    * the request may still hit the next statement. False when it was sent and the close was not seen, by `timeoutMs`

@@ -9,9 +9,11 @@ import { systemClock } from '../kernel/clock.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import type { Statement } from '../query/query.js';
+import { SkippedError } from './driver.js';
 import type {
   Connection,
   ConnectionTraits,
+  Departure,
   Reply,
   SessionEvent,
   Submittable,
@@ -121,6 +123,7 @@ export class PgConnection implements Connection {
       socket: stream,
       pg,
       answered: (exchange, error) => this.answered(exchange, error),
+      skipped: ({ question }) => question.reply.replied(new SkippedError(), undefined),
       failing: (error) => this.failing(error),
       broken: () => this.destroy(),
     });
@@ -140,7 +143,7 @@ export class PgConnection implements Connection {
     statement: Statement,
     reply: Reply,
     preface: readonly string[] = NONE,
-    together = false,
+    departure: Departure = 'now',
   ): void {
     const { conversation } = this;
     if (this.closed || conversation === undefined) {
@@ -154,7 +157,11 @@ export class PgConnection implements Connection {
       refuse(reply, error as DatabaseError);
       return;
     }
-    conversation.ask({ statement, values, preface, reply, together });
+    conversation.ask({ statement, values, preface, reply, departure });
+  }
+
+  endBatch(): void {
+    this.conversation?.endBatch();
   }
 
   async cancel(timeoutMs: number): Promise<boolean> {

@@ -12,8 +12,12 @@ const SLOW_MS = 0.5;
 const WINDOW = 64;
 /** Values in an answer that take this process 0.5 ms to read: of shapes that all give as many, none would seem slow. */
 const MANY_VALUES = 4_096;
+/** Runs of less than this may wait for each other's answers, in ms: eight of them take no longer than one slow one. */
+const QUICK_MS = 0.1;
+/** Each run counts for this part of the mean. */
+const MEAN_SHARE = 1 / 16;
 /** A run that others had to be rescued from counts against its shape when it took longer, in ms. */
-const STRIKE_MS = 20;
+export const STRIKE_MS = 20;
 /** Time in which several of them count as one, in ms. */
 const STRIKE_PAUSE_MS = 100;
 const MAX_STRIKES = 2;
@@ -50,6 +54,10 @@ export class RoundTrip {
 export class Fingerprint {
   /** Runs that hold others up right now. */
   private stalls = 0;
+  /** Mean of the shared runs, in ms; a single one cannot make a quick shape slow. */
+  private meanMs = SLOW_MS;
+  /** True while it may be what held others up. */
+  private isSuspect = false;
   private alone = 0;
   private bestAloneMs = Number.POSITIVE_INFINITY;
   private shared = 0;
@@ -66,9 +74,15 @@ export class Fingerprint {
     return (
       this.alone >= FIRST_RUNS &&
       this.stalls === 0 &&
+      !this.isSuspect &&
       nowMs >= this.outUntilMs &&
-      this.bestAloneMs <= MAX_ALONE_MS + 2 * this.roundTrip.ms
+      this.bestAloneMs <= this.limitMs
     );
+  }
+
+  /** Whether it may wait for others to be answered with it. */
+  get isQuick(): boolean {
+    return this.meanMs <= QUICK_MS;
   }
 
   /** It ran on a connection of its own. */
@@ -76,11 +90,13 @@ export class Fingerprint {
     this.roundTrip.took(serverMs);
     if (this.alone % WINDOW === 0 || serverMs < this.bestAloneMs) this.bestAloneMs = serverMs;
     this.alone++;
+    if (serverMs <= this.limitMs) this.isSuspect = false;
   }
 
   /** It ran on a shared connection, in this time of its own. */
   ranShared(serviceMs: number, nowMs: number): void {
     this.shared++;
+    this.meanMs += (Math.min(serviceMs, SLOW_MS) - this.meanMs) * MEAN_SHARE;
     if (serviceMs > SLOW_MS) this.slow++;
     if (this.shared < WINDOW) return;
     // Most of them, and not the mean: answers that a busy process reads late come together, one slow and many at once.
@@ -95,6 +111,16 @@ export class Fingerprint {
     if (isLarge(result)) this.alone = 0;
   }
 
+  /** It has failed: those behind it in a batch are not run, so that it makes none until it has run well for a while. */
+  failed(): void {
+    this.meanMs = SLOW_MS;
+  }
+
+  /** One of several that may hold others up: it shares nothing more until one run alone was fast. */
+  suspected(): void {
+    this.isSuspect = true;
+  }
+
   /** Others were rescued from behind it. */
   stalled(): void {
     this.stalls++;
@@ -103,9 +129,19 @@ export class Fingerprint {
   /** It is over after all, in this time. */
   recovered(tookMs: number, nowMs: number): void {
     this.stalls--;
+    this.heldUp(tookMs, nowMs);
+  }
+
+  /** It was what others had to be rescued from, for this time. */
+  heldUp(tookMs: number, nowMs: number): void {
     if (tookMs < STRIKE_MS || nowMs - this.struckAtMs < STRIKE_PAUSE_MS) return;
     this.struckAtMs = nowMs;
     if (++this.strikes >= MAX_STRIKES) this.leave(nowMs);
+  }
+
+  /** Longest time of a run alone that is fast, in ms. */
+  private get limitMs(): number {
+    return MAX_ALONE_MS + 2 * this.roundTrip.ms;
   }
 
   private leave(nowMs: number): void {

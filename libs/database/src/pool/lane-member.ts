@@ -1,9 +1,12 @@
 // A connection that fast reads share: sends them one behind the other, and knows which of them holds the others up.
 import type { Clock } from '../kernel/clock.js';
-import { ConnectionError } from '../kernel/errors.js';
+import { ConnectionError, QueryAbortedError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
+import { SkippedError } from '../driver/driver.js';
 import type { Reply } from '../driver/driver.js';
+import type { Statement } from '../query/query.js';
 import type { Phase, Trip } from '../query/trip.js';
+import { STRIKE_MS } from './fingerprint.js';
 import type { Fingerprint, RoundTrip } from './fingerprint.js';
 import type { PooledConnection, Sharer } from './pooled-connection.js';
 import type { StallLimit } from './stall-limit.js';
@@ -15,8 +18,12 @@ export interface MemberHome {
   readonly statementTimeoutMs: number;
   readonly roundTrip: RoundTrip;
   readonly stallLimit: StallLimit;
-  /** The connection was lost under a trip. */
+  /** As many reads were answered together. */
+  batched(reads: number): void;
+  /** The connection was lost under a trip, or another one of its batch has failed. */
   lost(trip: Trip): void;
+  /** A trip may be what holds others up. */
+  suspected(trip: Trip, fingerprint: Fingerprint): void;
   /** A trip waits behind a read that takes too long. */
   rescued(trip: Trip, slot: LaneSlot): void;
   /** One was answered: somebody else may come, or the connection is free. */
@@ -26,20 +33,40 @@ export interface MemberHome {
 const NO_PREFACE: readonly string[] = Object.freeze([]);
 /** Time a CancelRequest may take, and then the statement to end, in ms. */
 const CANCEL_TIMEOUT_MS = 1_000;
+/** Reads that leave in one turn, up to which each is answered by itself: with so few, each would wait for the others. */
+const FEW = 4;
+/** Reads that are answered together: with more of them a caller waits longer, and the server gains little. */
+const BATCH = 8;
+
+/** Reads that the server answers together. */
+class Batch {
+  size = 0;
+  /** What all of them took, in ms; undefined until they are answered. */
+  tookMs: number | undefined;
+
+  constructor(readonly isQuick: boolean) {}
+}
 
 /** One read on a shared connection. */
 export class LaneSlot implements Reply, Phase {
   next: LaneSlot | undefined;
+  /** Undefined until it leaves, with the turn. */
+  batch: Batch | undefined;
+  /** Undefined once nobody waits for the answer any more. */
+  trip: Trip | undefined;
+  readonly statement: Statement;
 
   constructor(
     private readonly member: LaneMember,
-    /** Undefined once nobody waits for the answer any more. */
-    public trip: Trip | undefined,
+    trip: Trip,
     readonly fingerprint: Fingerprint,
     readonly sentAtMs: number,
     /** Where it was rescued from. */
     readonly from: LaneSlot | undefined,
-  ) {}
+  ) {
+    this.trip = trip;
+    this.statement = trip.statement;
+  }
 
   replied(error: DatabaseError | undefined, result: unknown): void {
     this.member.replied(this, error, result);
@@ -68,6 +95,9 @@ export class LaneMember implements Sharer {
   private head: LaneSlot | undefined;
   private tail: LaneSlot | undefined;
   private answeredAtMs = 0;
+  /** The first one that leaves at the end of this turn, and how many there are. */
+  private leaving: LaneSlot | undefined;
+  private leavingCount = 0;
   /** The first one, when it took too long at the last look. */
   private suspect: LaneSlot | undefined;
   /** The one that the others were rescued from, until it is answered. */
@@ -110,7 +140,10 @@ export class LaneMember implements Sharer {
     trip.isSent = true;
     const hasOwnLimit = trip.request.timeoutMs !== undefined;
     trip.begin(slot, nowMs, hasOwnLimit ? Number.POSITIVE_INFINITY : nowMs + statementTimeoutMs);
-    this.pooled.connection.execute(trip.statement, slot, NO_PREFACE, true);
+    if (this.leavingCount++ > 0) return;
+    this.leaving = slot;
+    // After all promises that the last answers have settled: what their callers ask next goes along.
+    process.nextTick(this.depart);
   }
 
   /** The server has answered the first one, or the connection is lost. */
@@ -120,10 +153,9 @@ export class LaneMember implements Sharer {
     const beganAtMs = Math.max(slot.sentAtMs, this.answeredAtMs);
     const wasAlone = this.size === 1 && beganAtMs === slot.sentAtMs;
     this.unlink(slot);
-    if (this.culprit === slot) {
-      this.culprit = undefined;
-      slot.fingerprint.recovered(nowMs - beganAtMs, nowMs);
-    } else if (error === undefined && !this.isStalled) this.measure(slot, nowMs, wasAlone);
+    if (this.isStalled) this.explain(slot, error, nowMs);
+    else if (error === undefined) this.measure(slot, nowMs, wasAlone);
+    else if (!(error instanceof SkippedError)) slot.fingerprint.failed();
     slot.fingerprint.gave(result);
     this.answeredAtMs = nowMs;
     if (!this.pooled.connection.isUsable) this.isOpen = false;
@@ -132,7 +164,7 @@ export class LaneMember implements Sharer {
     trip.serverMs = nowMs - slot.sentAtMs;
     trip.leave();
     // It only reads, and the connection was lost under all of them at once: that is one failure, not one for each.
-    if (error instanceof ConnectionError) this.home.lost(trip);
+    if (error instanceof ConnectionError || error instanceof SkippedError) this.home.lost(trip);
     else trip.settle(error, result);
   }
 
@@ -162,7 +194,8 @@ export class LaneMember implements Sharer {
     }
     if (this.isStalled) {
       // Of those behind a stalled one nobody waits, so a request that comes late harms nobody.
-      if (head.trip === undefined && tookMs > 2 * limitMs) this.stop(head, nowMs);
+      if (head.trip === undefined && tookMs > Math.max(2 * limitMs, STRIKE_MS))
+        this.stop(head, nowMs);
       return false;
     }
     const isStalled = this.suspect === head;
@@ -170,20 +203,30 @@ export class LaneMember implements Sharer {
     return isStalled;
   }
 
-  /** The first one goes on alone; those behind it are sent again elsewhere. */
+  /**
+   * The first one goes on alone; those behind it are sent again elsewhere. Of a batch nobody knows which one it is: each
+   * is sent again alone, and tells by what it takes.
+   */
   rescue(): void {
     const { head } = this;
     if (head === undefined) return;
     this.isOpen = false;
     this.isStalled = true;
-    this.culprit = head;
     this.suspect = undefined;
-    head.fingerprint.stalled();
-    for (let slot = head.next; slot !== undefined; slot = slot.next) {
-      const { trip } = slot;
+    const isBatch = (head.batch?.size ?? 1) > 1;
+    if (!isBatch) {
+      this.culprit = head;
+      head.fingerprint.stalled();
+    }
+    for (let slot = isBatch ? head : head.next; slot !== undefined; slot = slot.next) {
+      const { trip, fingerprint, batch } = slot;
+      const isSuspect = isBatch && batch === head.batch;
+      if (isSuspect) fingerprint.suspected();
       slot.trip = undefined;
       trip?.leave();
-      if (trip !== undefined) this.home.rescued(trip, slot);
+      if (trip === undefined) continue;
+      if (isSuspect) this.home.suspected(trip, fingerprint);
+      else this.home.rescued(trip, slot);
     }
   }
 
@@ -212,13 +255,54 @@ export class LaneMember implements Sharer {
     this.size--;
   }
 
+  /** Sends what was given in this turn: in batches when that is much, for then the server works less for each. */
+  private readonly depart = (): void => {
+    const { connection } = this.pooled;
+    const most = this.leavingCount > FEW ? BATCH : 1;
+    let slot = this.leaving;
+    let batch: Batch | undefined;
+    this.leaving = undefined;
+    this.leavingCount = 0;
+    for (; slot !== undefined; slot = slot.next) {
+      const { isQuick } = slot.fingerprint;
+      if (batch === undefined || batch.size === most || !isQuick || !batch.isQuick) {
+        connection.endBatch();
+        batch = new Batch(isQuick);
+      }
+      batch.size++;
+      slot.batch = batch;
+      connection.execute(slot.statement, slot, NO_PREFACE, 'batch');
+    }
+  };
+
+  /** What came from a connection whose reads were sent again elsewhere tells which of them is slow. */
+  private explain(slot: LaneSlot, error: DatabaseError | undefined, nowMs: number): void {
+    const tookMs = this.tookOf(slot, nowMs);
+    if (this.culprit === slot) {
+      this.culprit = undefined;
+      slot.fingerprint.recovered(tookMs, nowMs);
+    } else if (error instanceof QueryAbortedError) slot.fingerprint.heldUp(tookMs, nowMs);
+  }
+
+  /** What the batch took, which is answered all at once, in ms. */
+  private tookOf({ batch, sentAtMs }: LaneSlot, nowMs: number): number {
+    const tookMs = batch?.tookMs ?? nowMs - Math.max(sentAtMs, this.answeredAtMs);
+    if (batch !== undefined) batch.tookMs = tookMs;
+    return tookMs;
+  }
+
   private measure(slot: LaneSlot, nowMs: number, wasAlone: boolean): void {
-    const { roundTrip } = this.home;
+    const { roundTrip, stallLimit } = this.home;
     if (wasAlone) roundTrip.took(nowMs - slot.sentAtMs);
-    const began = Math.max(slot.sentAtMs + roundTrip.ms, this.answeredAtMs);
-    const serviceMs = Math.max(0, nowMs - began);
-    this.home.stallLimit.took(serviceMs);
-    slot.fingerprint.ranShared(serviceMs, nowMs);
+    const { batch } = slot;
+    if (batch === undefined) return;
+    if (batch.tookMs === undefined) {
+      const began = Math.max(slot.sentAtMs + roundTrip.ms, this.answeredAtMs);
+      batch.tookMs = Math.max(0, nowMs - began);
+      stallLimit.took(batch.tookMs);
+      if (batch.size > 1) this.home.batched(batch.size);
+    }
+    slot.fingerprint.ranShared(batch.tookMs / batch.size, nowMs);
   }
 
   /** Ends what nobody waits for; a server that does not let go in time is dead or unreachable. */

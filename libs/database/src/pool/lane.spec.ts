@@ -157,6 +157,8 @@ describe('who shares', () => {
     expect(lane()).toMatchObject({ connections: 4, inFlight: 32 });
     send();
     send();
+    // They leave with the turn.
+    await clock.elapseMs(0);
     const loads = driver.connections.filter(isBusy).map(({ underWay }) => underWay);
     expect(loads.toSorted()).toEqual([8, 8, 9, 9]);
     expect(pool.stats().leased).toBe(4);
@@ -406,6 +408,165 @@ describe('behind a read that takes long', () => {
   });
 });
 
+describe('in a batch', () => {
+  beforeEach(async () => {
+    await open();
+    await makeQuick(FAST);
+    await makeQuick(SLOW);
+  });
+
+  /** Runs a text as often as it takes to be answered together with others. */
+  async function makeQuick(text: string): Promise<void> {
+    await makeKnown(text);
+    for (let run = 0; run < 40; run++) {
+      send(text);
+      await clock.elapseMs(0);
+    }
+    sent = [];
+  }
+
+  it('are quick ones that leave in one turn, when they are many', async () => {
+    for (let count = 0; count < 4; count++) send();
+    await clock.elapseMs(0);
+    expect(lane().batched).toBe(0);
+    for (let count = 0; count < 16; count++) send();
+    await clock.elapseMs(0);
+    // Eight on each of two connections.
+    expect(lane().batched).toBe(16);
+    expect(sent.every(isAnswered)).toBe(true);
+  });
+
+  it('are answered together, in one batch no more than eight', async () => {
+    answer({ hangs: true });
+    // Four connections with sixteen each.
+    for (let count = 0; count < 64; count++) send();
+    await clock.elapseMs(0);
+    const [first] = driver.connections.filter(isBusy);
+    for (let count = 0; count < 7; count++) first?.answer({});
+    expect(sent.some(isAnswered)).toBe(false);
+    first?.answer({});
+    expect(sent.filter(isAnswered)).toHaveLength(8);
+    answer({});
+    for (const connection of driver.connections) connection.answer({});
+    await clock.elapseMs(0);
+    expect(sent.every(isAnswered)).toBe(true);
+  });
+
+  it('are none whose shape takes longer', async () => {
+    answer({ afterMs: 0.3 });
+    for (let count = 0; count < 40; count++) {
+      send();
+      await clock.elapseMs(0.8);
+    }
+    const before = lane();
+    for (let count = 0; count < 8; count++) send();
+    await clock.elapseMs(4);
+    expect(lane().batched).toBe(before.batched);
+    expect(lane().sent).toBe(before.sent + 8);
+  });
+
+  it('fails alone who fails; those behind him run again, and his shape is in no batch for a while', async () => {
+    let count = 0;
+    answer(() => (++count === 3 ? { error: new QueryError('division by zero') } : {}));
+    for (let at = 0; at < 8; at++) send();
+    await clock.elapseMs(0);
+    expect(sent.map((trip) => errorOf(trip) instanceof QueryError)).toEqual([
+      ...[false, false, true],
+      ...[false, false, false, false, false],
+    ]);
+    expect(lane()).toMatchObject({ repeated: 5, batched: 8, inFlight: 0 });
+    for (let run = 0; run < 3; run++) {
+      for (let at = 0; at < 8; at++) send();
+      await clock.elapseMs(0);
+    }
+    expect(lane().batched).toBe(8);
+    for (let run = 0; run < 40; run++) {
+      send();
+      await clock.elapseMs(0);
+    }
+    for (let at = 0; at < 8; at++) send();
+    await clock.elapseMs(0);
+    expect(lane().batched).toBe(16);
+  });
+
+  it('with a slow one each runs again alone; what is left of the batch is cancelled', async () => {
+    for (let at = 0; at < 3; at++) send();
+    hangSlow();
+    const slow = send(SLOW);
+    for (let at = 0; at < 4; at++) send();
+    await clock.elapseMs(0);
+    const stalled = driver.connections.find(isBusy);
+    expect(sent.some(isAnswered)).toBe(false);
+    await clock.elapseMs(8);
+    expect(sent.filter(isAnswered)).toHaveLength(7);
+    expect(slow.ends).toEqual([]);
+    expect(lane()).toMatchObject({ stalls: 1, rescued: 8 });
+    expect(stalled?.cancels).toBe(0);
+    await clock.elapseMs(20);
+    expect(stalled?.cancels).toBe(1);
+    expect(stalled?.underWay).toBe(0);
+    expect(lane().connections).toBe(0);
+    // The slow one is where it was sent again, on a connection of its own.
+    expect(pool.stats()).toMatchObject({ leased: 1, total: 16 });
+    driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
+    expect(isAnswered(slow)).toBe(true);
+  });
+
+  it('a shape that may be the slow one shares nothing until it was fast alone', async () => {
+    hangSlow();
+    for (let at = 0; at < 7; at++) send();
+    send(SLOW);
+    await clock.elapseMs(8);
+    const before = lane().sent;
+    send(SLOW);
+    expect(lane().sent).toBe(before);
+    // The innocent ones have shown it when they were sent again.
+    send(FAST);
+    expect(lane().sent).toBe(before + 1);
+    answer({});
+    for (const connection of driver.connections) connection.answer({});
+    await clock.elapseMs(50);
+    send(SLOW);
+    await clock.elapseMs(1);
+    expect(lane().sent).toBe(before + 2);
+  });
+
+  it('a shape that holds others up twice leaves the lane for a while', async () => {
+    for (let time = 0; time < 2; time++) {
+      answer({});
+      await clock.elapseMs(2_000);
+      await makeQuick(SLOW);
+      hangSlow();
+      for (let at = 0; at < 7; at++) send(FAST);
+      send(SLOW);
+      await clock.elapseMs(150);
+      for (const connection of driver.connections) connection.answer({});
+      await clock.elapseMs(1);
+    }
+    answer({});
+    const before = lane().sent;
+    for (let run = 0; run < 20; run++) {
+      send(SLOW);
+      await clock.elapseMs(0);
+    }
+    expect(lane().sent).toBe(before);
+    send(FAST);
+    await clock.elapseMs(1);
+    expect(lane().sent).toBe(before + 1);
+  });
+
+  it('that is lost with its connection runs again', async () => {
+    answer({ hangs: true });
+    for (let at = 0; at < 8; at++) send();
+    await clock.elapseMs(0);
+    answer({});
+    driver.connections.find(isBusy)?.lose('killed');
+    await clock.elapseMs(10);
+    expect(sent.every(isAnswered)).toBe(true);
+    expect(lane().repeated).toBe(8);
+  });
+});
+
 describe('errors and losses', () => {
   beforeEach(async () => {
     await open();
@@ -455,6 +616,7 @@ describe('errors and losses', () => {
   it('a connection that dies under a hundred reads fails none of them', async () => {
     answer({ hangs: true });
     for (let count = 0; count < 100; count++) send();
+    await clock.elapseMs(0);
     const dead = driver.connections.filter(isBusy);
     answer({});
     for (const connection of dead) connection.lose('killed');

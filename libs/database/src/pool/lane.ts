@@ -8,6 +8,7 @@ import type { Fingerprint } from './fingerprint.js';
 import { LaneMember } from './lane-member.js';
 import type { LaneSlot, MemberHome } from './lane-member.js';
 import type { PoolOptions } from './pool.options.js';
+import { hasLargeValues } from './large-values.js';
 import { LaneWaiter, Recruit } from './lane-queue.js';
 import type { LaneStats } from './pool-stats.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -52,10 +53,6 @@ const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
 const LOOK_MS = 1;
 /** A connection returns to the pool after this time, however busy it is, in ms: others wait, and it ages. */
 const HOLD_MS = 1_000;
-/** Larger parameters travel alone: `pg` and the socket would queue them before everybody else's. */
-const MAX_VALUE_LENGTH = 65_536;
-const MAX_PARTS = 1_000;
-const NONE: readonly unknown[] = [];
 /** Connections of the pool for each that is shared. */
 const POOL_SHARE = 4;
 
@@ -75,6 +72,7 @@ export class Lane implements MemberHome {
   private rescuer: Rescuer | undefined;
   private timer: Timer | undefined;
   private sentCount = 0;
+  private batchedCount = 0;
   private rescuedCount = 0;
   private stallCount = 0;
   private repeatedCount = 0;
@@ -118,6 +116,7 @@ export class Lane implements MemberHome {
       inFlight: all.reduce((sum, { size }) => sum + size, 0),
       waiting: this.parts.admission.queue.size,
       sent: this.sentCount,
+      batched: this.batchedCount,
       stalls: this.stallCount,
       rescued: this.rescuedCount,
       repeated: this.repeatedCount,
@@ -129,7 +128,11 @@ export class Lane implements MemberHome {
     if (this.max === 0 || !this.parts.keepsBackend()) return false;
     const nowMs = this.clock.monotonicMs();
     const fingerprint = this.fingerprints.of(shape);
-    if (!this.parts.pool.isServing || !fingerprint.mayShare(nowMs) || isLarge(trip)) {
+    if (
+      !this.parts.pool.isServing ||
+      !fingerprint.mayShare(nowMs) ||
+      hasLargeValues(trip.statement)
+    ) {
       trip.fingerprint = fingerprint;
       return false;
     }
@@ -138,6 +141,11 @@ export class Lane implements MemberHome {
     if (member === undefined) this.wait(trip, fingerprint, nowMs);
     else this.send(trip, fingerprint, member);
     return true;
+  }
+
+  /** @internal */
+  batched(reads: number): void {
+    this.batchedCount += reads;
   }
 
   /** @internal The trip only reads, so it may run elsewhere. */
@@ -155,6 +163,13 @@ export class Lane implements MemberHome {
     const member = slot.from === undefined ? this.fitFor(trip) : undefined;
     if (member === undefined) this.rescuer?.alone(trip);
     else member.send(trip, slot.fingerprint, slot);
+  }
+
+  /** @internal It runs alone, to show whether it is fast after all. */
+  suspected(trip: Trip, fingerprint: Fingerprint): void {
+    this.rescuedCount++;
+    trip.fingerprint = fingerprint;
+    this.rescuer?.alone(trip);
   }
 
   /** @internal */
@@ -311,21 +326,4 @@ export class Lane implements MemberHome {
     }
     if (this.members.length > 0 || this.leaving.size > 0) this.watch();
   };
-}
-
-/** The trip only reads: its parameters make it dear for those behind it, if anything does. */
-function isLarge({ statement }: Trip): boolean {
-  let length = 0;
-  for (const value of statement.values ?? NONE) {
-    if (typeof value === 'string') length += value.length;
-    else if (typeof value === 'object' && value !== null) length += sizeOf(value);
-  }
-  return length > MAX_VALUE_LENGTH;
-}
-
-/** Arrays and documents are not measured, for that costs as much as to send them: beyond a few parts they travel alone. */
-function sizeOf(value: object): number {
-  if (ArrayBuffer.isView(value)) return value.byteLength;
-  if (Array.isArray(value)) return value.length > MAX_PARTS ? Number.POSITIVE_INFINITY : 0;
-  return 0;
 }

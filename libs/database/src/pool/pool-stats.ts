@@ -15,11 +15,13 @@ export interface LaneStats {
   readonly waiting: number;
   /** Reads that went by the lane. */
   readonly sent: number;
+  /** Reads that the server answered together with others, since the start. */
+  readonly batched: number;
   /** Times that a read took so long that those behind it were rescued. */
   readonly stalls: number;
   /** Reads that were sent again elsewhere, from behind a slow one. */
   readonly rescued: number;
-  /** Reads that were sent again elsewhere, because their connection was lost. */
+  /** Reads that were sent again elsewhere, because their connection was lost, or another one of their batch failed. */
   readonly repeated: number;
 }
 

@@ -457,6 +457,7 @@ describe('figures and events', () => {
         inFlight: 0,
         waiting: 0,
         sent: 0,
+        batched: 0,
         stalls: 0,
         rescued: 0,
         repeated: 0,

@@ -108,7 +108,8 @@ export class PooledConnection {
       timeoutMs === undefined ? this.options.statementTimeoutMs : Number.POSITIVE_INFINITY;
     trip.begin(run, nowMs, nowMs + limitMs);
     // A COMMIT waits for the end of this turn: who comes behind it may be there by then, and goes along.
-    if (work === undefined) this.connection.execute(trip.statement, run, preface, endsTransaction);
+    const departure = endsTransaction === true ? 'turn' : 'now';
+    if (work === undefined) this.connection.execute(trip.statement, run, preface, departure);
     else if (preface === undefined && !this.isEnding) this.work(work, run);
     else this.workBehind(preface ?? NOTHING, work, run);
   }

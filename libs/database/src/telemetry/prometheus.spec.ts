@@ -36,6 +36,7 @@ const POOL: PoolStats = {
     inFlight: 3,
     waiting: 1,
     sent: 500,
+    batched: 100,
     stalls: 2,
     rescued: 6,
     repeated: 4,

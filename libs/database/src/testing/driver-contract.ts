@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Connection } from '../driver/driver.js';
 import { ConnectionError } from '../kernel/errors.js';
 import type { ContractCase } from './contract-case.js';
+import { BATCHES } from './driver-batches.contract.js';
 import { COPYING, ENDING } from './driver-endings.contract.js';
 import { PREFACES } from './driver-preface.contract.js';
 import { CANCELLING, STATEMENTS } from './driver-statements.contract.js';
@@ -33,7 +34,9 @@ export function driverContract(subject: DriverSubject): ContractCase[] {
     },
   });
   return [
-    ...[...STATEMENTS, ...PREFACES, ...CANCELLING, ...ENDING, ...COPYING].map(onConnection),
+    ...[...STATEMENTS, ...PREFACES, ...BATCHES, ...CANCELLING, ...ENDING, ...COPYING].map(
+      onConnection,
+    ),
     {
       name: 'says that nobody listens, and that asking again may help',
       run: () => cannotConnect(subject.connectToNobody()),

@@ -22,8 +22,12 @@ export const CONTRACT_SQL = Object.freeze({
   one: 'SELECT 1 AS one',
   /** One row: `{ value: $1 }`, as text. */
   echo: 'SELECT $1::text AS value',
+  /** One row: 1 divided by `$1`; refused with 22012 for 0. */
+  divide: 'SELECT 1 / $1::int AS quotient',
   /** Runs until it is cancelled. */
   slow: 'SELECT pg_sleep(60)',
+  /** Runs for `$1` seconds, or until it is cancelled. */
+  sleep: 'SELECT pg_sleep($1::int)',
   /** Refused with 42601. */
   wrong: 'SELEC',
   /** Refused with 22023 when it is run: the server can read it. */

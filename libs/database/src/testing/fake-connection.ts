@@ -6,27 +6,21 @@ import type { Clock, Timer } from '../kernel/clock.js';
 import { ConnectionError, QueryAbortedError, UsageError } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
-import type { Connection, Reply, SessionEvent, TransactionStatus } from '../driver/driver.js';
+import { SkippedError } from '../driver/driver.js';
+import type {
+  Connection,
+  Departure,
+  Reply,
+  SessionEvent,
+  TransactionStatus,
+} from '../driver/driver.js';
 import { prepareParameters } from '../driver/parameters.js';
-import type { Field, QueryResult, Statement } from '../query/query.js';
+import type { Statement } from '../query/query.js';
+import type { FakeAnswer } from './fake-answer.js';
+import { FakeBatch } from './fake-batch.js';
 import { FakeSession } from './fake-session.js';
 
-/** How a fake server answers one statement. What is left out is the answer of a statement that finds nothing. */
-export interface FakeAnswer {
-  readonly rows?: ReadonlyArray<Record<string, unknown>>;
-  /** @default the number of rows */
-  readonly rowCount?: number;
-  /** Fails the statement; the connection stands. */
-  readonly error?: DatabaseError;
-  /** Ends the connection instead of answering, for this reason. */
-  readonly loses?: string;
-  /** Time the statement takes, in ms of the fake clock. @default it is answered as soon as promises settle */
-  readonly afterMs?: number;
-  /** The statement runs until it is cancelled, or answered by {@link FakeConnection.answer}. */
-  readonly hangs?: boolean;
-  /** A CancelRequest has no effect on it. */
-  readonly ignoresCancel?: boolean;
-}
+export type { FakeAnswer };
 
 /** Decides what a statement is answered; undefined is an empty answer. */
 export type FakeScript = (
@@ -50,6 +44,7 @@ interface Question {
   readonly statement: Statement;
   readonly reply: Reply;
   readonly preface: readonly string[];
+  readonly batch: FakeBatch | undefined;
 }
 
 /** A statement under way. */
@@ -63,11 +58,6 @@ interface Running {
 function lostError(reason: string): ConnectionError {
   const message = `The connection was lost while the statement ran (${reason}); whether it took effect is unknown.`;
   return new ConnectionError(message, { safeToRetry: false, outage: true });
-}
-
-function fieldsOf(row: Record<string, unknown> | undefined): Field[] {
-  const names = Object.keys(row ?? {});
-  return names.map((name) => ({ name, dataTypeID: 25, tableID: 0, columnID: 0 }));
 }
 
 /** One session on a server that does not exist. Keeps the contract of a driver, and proves nothing about PostgreSQL. */
@@ -88,6 +78,7 @@ export class FakeConnection implements Connection {
   private running: Running | undefined;
   /** What follows, in its order. */
   private readonly behind: Question[] = [];
+  private batch: FakeBatch | undefined;
   private closedBecause: string | undefined;
 
   constructor(private readonly parts: FakeConnectionParts) {}
@@ -110,15 +101,28 @@ export class FakeConnection implements Connection {
   }
 
   /** Each text of `preface` is a statement of its own here, answered by the script in its turn. */
-  execute(statement: Statement, reply: Reply, preface: readonly string[] = []): void {
+  execute(
+    statement: Statement,
+    reply: Reply,
+    preface: readonly string[] = [],
+    departure: Departure = 'now',
+  ): void {
+    if (departure !== 'batch') this.endBatch();
     const refusal = this.refusalOf(statement);
     if (refusal !== undefined) {
       queueMicrotask(() => reply.replied(refusal, undefined));
       return;
     }
-    this.behind.push({ statement, reply, preface });
+    const batch = departure === 'batch' ? this.openBatch() : undefined;
+    this.behind.push({ statement, reply: batch?.join(reply) ?? reply, preface, batch });
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);
     this.goOn();
+  }
+
+  endBatch(): void {
+    const { batch } = this;
+    this.batch = undefined;
+    batch?.close();
   }
 
   /** Statements that wait for their answer. */
@@ -136,7 +140,7 @@ export class FakeConnection implements Connection {
     }
     running.timer?.cancel();
     this.bytesRead++;
-    const [error, result] = this.outcome(running.statement, answer);
+    const [error, result] = this.session.answer(running.statement.text, answer);
     this.running = undefined;
     running.reply.replied(error, result);
     this.goOn();
@@ -146,6 +150,7 @@ export class FakeConnection implements Connection {
   lose(reason: string): void {
     if (this.closedBecause !== undefined) return;
     this.closedBecause = reason;
+    this.endBatch();
     const { running } = this;
     this.running = undefined;
     running?.timer?.cancel();
@@ -224,16 +229,32 @@ export class FakeConnection implements Connection {
   private goOn(): void {
     if (this.running !== undefined || this.closedBecause !== undefined) return;
     const question = this.behind.shift();
-    if (question !== undefined) this.begin(question);
+    if (question === undefined) return;
+    if (question.batch?.hasFailed !== true) this.begin(question);
+    else {
+      question.reply.replied(new SkippedError(), undefined);
+      this.goOn();
+    }
   }
 
-  private begin({ statement, reply, preface: [text, ...rest] }: Question): void {
+  private openBatch(): FakeBatch {
+    if (this.batch === undefined) {
+      const batch = new FakeBatch();
+      this.batch = batch;
+      process.nextTick(() => {
+        if (this.batch === batch) this.endBatch();
+      });
+    }
+    return this.batch;
+  }
+
+  private begin({ statement, reply, preface: [text, ...rest], batch }: Question): void {
     if (text === undefined) {
       this.ask(statement, reply);
       return;
     }
     const replied: Reply['replied'] = (error) => {
-      if (error === undefined) this.begin({ statement, reply, preface: rest });
+      if (error === undefined) this.begin({ statement, reply, preface: rest, batch });
       else reply.replied(error, undefined);
     };
     this.ask({ text }, { replied });
@@ -268,22 +289,6 @@ export class FakeConnection implements Connection {
     } catch (error) {
       return error as DatabaseError;
     }
-  }
-
-  private outcome(statement: Statement, answer: FakeAnswer): [DatabaseError | undefined, unknown] {
-    if (answer.error !== undefined) {
-      this.session.fail(statement.text);
-      return [answer.error, undefined];
-    }
-    const results: QueryResult[] = [];
-    for (const part of FakeSession.split(statement.text)) {
-      const { error, command } = this.session.apply(part);
-      if (error !== undefined) return [error, undefined];
-      const rows = [...(answer.rows ?? [])];
-      const rowCount = answer.rowCount ?? rows.length;
-      results.push({ rows, rowCount, command, fields: fieldsOf(rows[0]) });
-    }
-    return [undefined, results.length === 1 ? results[0] : results];
   }
 
   private requireUsable(text: string): void {

@@ -56,6 +56,7 @@ export function poolStats(change: Partial<PoolStats> = {}): PoolStats {
       stalls: 0,
       rescued: 0,
       repeated: 0,
+      batched: 0,
     },
     lastConnectError: undefined,
     ...change,

@@ -20,7 +20,11 @@ const answers: FakeScript = ({ text, values = [] }) => {
       return { rows: [{ one: 1 }] };
     case CONTRACT_SQL.echo:
       return { rows: [{ value: values[0] }] };
+    case CONTRACT_SQL.divide:
+      if (values[0] === '0') return { error: new QueryError('by zero', { sqlState: '22012' }) };
+      return { rows: [{ quotient: 1 }] };
     case CONTRACT_SQL.slow:
+    case CONTRACT_SQL.sleep:
       return { hangs: true };
     case CONTRACT_SQL.wrong:
       return { error: new QueryError('syntax error', { sqlState: '42601' }) };

@@ -2,12 +2,19 @@
 import type { Socket } from 'node:net';
 import { Exchange } from './exchange.js';
 import type { Question } from './exchange.js';
+import { ExchangeQueue } from './exchange-queue.js';
 import { FairReading } from './fair-reading.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
-import { forgetsStatements, isOfPreparedStatement, MESSAGE, readError } from './server-messages.js';
+import {
+  forgetsStatements,
+  isOfPreparedStatement,
+  isRollback,
+  MESSAGE,
+  readError,
+} from './server-messages.js';
+import { QuestionWriter } from './question-writer.js';
 import { mayBeSeveral, StatementCache } from './statement-cache.js';
-import type { PreparedStatement } from './statement-cache.js';
 
 /** What a conversation works with. */
 export interface ConversationParts {
@@ -20,6 +27,8 @@ export interface ConversationParts {
   readonly keepsBackend: () => boolean;
   /** A question is answered; `error` is the server's, or one of a parser of values. */
   readonly answered: (exchange: Exchange, error: Error | undefined) => void;
+  /** A question was not run, for another one of its batch has failed. */
+  readonly skipped: (exchange: Exchange) => void;
   /** What the server sends cannot be read any more. */
   readonly broken: () => void;
   /** The server has reported an error, before it is ready again. */
@@ -29,35 +38,41 @@ export interface ConversationParts {
 /** What `ReadyForQuery` says of the session. */
 export type ReadyStatus = 'I' | 'T' | 'E';
 
-const NO_PREFACE: readonly string[] = Object.freeze([]);
+const NOTHING: readonly never[] = Object.freeze([]);
 
 /**
  * Sends questions as they come, many in one write, and reads their answers in order. Each has a Sync of its own, so that
- * an error ends it alone. While it is {@link lend lent}, `pg` talks to the server.
+ * an error ends it alone; but for those of a batch. While it is {@link lend lent}, `pg` talks to the server.
  */
 export class Conversation {
   /** Where the session stands, as the server said last. */
   status: ReadyStatus = 'I';
-  /** Whether the session writes dates as ISO 8601 has them: for other ones `pg` has no parser, and gives null. */
-  hasIsoDates = true;
   private readonly cache: StatementCache;
   private readonly writer = new MessageWriter();
+  private readonly questions: QuestionWriter;
   private readonly splitter: MessageSplitter;
   private readonly reading: FairReading;
-  private head: Exchange | undefined;
-  private tail: Exchange | undefined;
+  private readonly queue = new ExchangeQueue();
+  /** The last one of a batch that has no Sync yet. */
+  private batched: Exchange | undefined;
   private isLent = true;
   private isFlushing = false;
   private isOver = false;
 
   constructor(private readonly parts: ConversationParts) {
     this.cache = new StatementCache(parts.preparedMax);
+    this.questions = new QuestionWriter(this.writer, this.cache, parts.keepsBackend);
     this.splitter = new MessageSplitter((type, buffer, at, end) =>
       this.received(type, buffer, at, end),
     );
     parts.socket.off('data', parts.pg);
     this.reading = new FairReading(parts.socket);
     parts.socket.on('data', (chunk: Buffer) => this.read(chunk));
+  }
+
+  /** Whether the session writes dates as ISO 8601 has them: for other ones `pg` has no parser, and gives null. */
+  set hasIsoDates(hasIsoDates: boolean) {
+    this.questions.hasIsoDates = hasIsoDates;
   }
 
   /** Reads what came from the socket; false while it is lent, for `pg` may keep what it is given. */
@@ -85,26 +100,29 @@ export class Conversation {
     else this.send(new Exchange(question));
   }
 
+  /** Writes the Sync of what was asked to share one. */
+  endBatch(): void {
+    if (this.batched === undefined) return;
+    this.batched.isJoined = false;
+    this.batched = undefined;
+    this.writer.sync();
+  }
+
   /** The session is over: returns what was under way, the oldest first. */
   end(): Exchange[] {
-    const left: Exchange[] = [];
-    for (let exchange = this.head; exchange !== undefined; exchange = exchange.next) {
-      left.push(exchange);
-    }
-    this.head = this.tail = undefined;
     this.isOver = true;
-    return left;
+    return this.queue.drain();
   }
 
   /** Several statements in one text go by the simple protocol, which has no way to stop at the preface. */
   private askAfter(question: Question, preface: readonly string[]): void {
     const replied = (error: Parameters<Question['reply']['replied']>[0]): void => {
-      if (error === undefined) this.ask({ ...question, preface: NO_PREFACE });
+      if (error === undefined) this.ask({ ...question, preface: NOTHING });
       else question.reply.replied(error, undefined);
     };
     const statement = { text: preface.join('; ') };
-    const { together } = question;
-    this.ask({ statement, values: [], preface: NO_PREFACE, reply: { replied }, together });
+    const { departure } = question;
+    this.ask({ statement, values: [], preface: NOTHING, reply: { replied }, departure });
   }
 
   private send(exchange: Exchange): void {
@@ -115,10 +133,8 @@ export class Conversation {
       queueMicrotask(() => this.parts.answered(exchange, error as Error));
       return;
     }
-    if (this.tail === undefined) this.head = exchange;
-    else this.tail.next = exchange;
-    this.tail = exchange;
-    if (!exchange.question.together) this.flush();
+    this.queue.push(exchange);
+    if (exchange.question.departure === 'now' || exchange.isRepeated) this.flush();
     else if (!this.isFlushing) {
       this.isFlushing = true;
       // After all promises that the last answers have settled: what their callers ask next goes along.
@@ -128,60 +144,21 @@ export class Conversation {
 
   private readonly flush = (): void => {
     this.isFlushing = false;
+    this.endBatch();
     const { socket } = this.parts;
     if (this.writer.size > 0 && !this.isOver) socket.write(this.writer.take());
   };
 
   private write(exchange: Exchange): void {
-    const { statement, values, preface } = exchange.question;
-    const { text, name } = statement;
-    const keeps = this.parts.keepsBackend();
-    const prepared = this.findPrepared(text, keeps ? name : undefined, keeps, values.length > 0);
-    if (prepared === undefined && values.length === 0 && preface.length === 0) {
-      exchange.isExtended = false;
-      this.writer.query(text);
-      return;
-    }
-    // Closing what the server does not have is no error.
-    for (const closed of this.cache.takeClosing()) this.writer.closeStatement(closed);
-    for (const command of preface) {
-      const known = keeps ? this.cache.find(command) : undefined;
-      this.writeParse(exchange, known, command);
-      this.writer.bind(known?.name ?? '', []);
-      this.writer.execute();
-    }
-    this.writeParse(exchange, prepared, text);
-    exchange.prepared = prepared;
-    prepared?.refresh();
-    if (this.hasIsoDates && statement.types === undefined) exchange.formats = prepared?.formats;
-    this.writer.bind(prepared?.name ?? '', values, exchange.formats);
-    if (prepared?.isDescribed !== true) this.writer.describePortal();
-    this.writer.execute();
-    this.writer.sync();
-  }
-
-  private findPrepared(
-    text: string,
-    name: string | undefined,
-    keepsBackend: boolean,
-    hasValues: boolean,
-  ): PreparedStatement | undefined {
-    if (name !== undefined) return this.cache.named(name, text);
-    if (!keepsBackend || (!hasValues && mayBeSeveral(text))) return undefined;
-    return this.cache.find(text);
-  }
-
-  private writeParse(
-    exchange: Exchange,
-    prepared: PreparedStatement | undefined,
-    text: string,
-  ): void {
-    if (prepared === undefined) this.writer.parse('', text);
-    else if (!prepared.isSent) {
-      prepared.isSent = true;
-      (exchange.parsing ??= []).push(prepared);
-      this.writer.parse(prepared.name, text);
-    }
+    this.questions.choose(exchange);
+    const { isExtended, isRepeated, question } = exchange;
+    const joins = isExtended && !isRepeated && question.departure === 'batch';
+    if (!joins) this.endBatch();
+    this.questions.write(exchange);
+    if (joins) {
+      exchange.isJoined = true;
+      this.batched = exchange;
+    } else if (isExtended) this.writer.sync();
   }
 
   private read(chunk: Buffer): void {
@@ -191,7 +168,7 @@ export class Conversation {
   }
 
   private received(type: number, buffer: Buffer, at: number, end: number): void {
-    const exchange = this.head;
+    const exchange = this.queue.current;
     if (type === MESSAGE.readyForQuery) {
       this.status = String.fromCharCode(buffer[at] ?? 0) as ReadyStatus;
     }
@@ -206,7 +183,7 @@ export class Conversation {
       case MESSAGE.bindComplete:
         return;
       case MESSAGE.commandComplete:
-        exchange.completed(buffer, at, end);
+        if (exchange.completed(buffer, at, end)) this.queue.advance();
         if (forgetsStatements(buffer, at, end)) this.cache.clear();
         return;
       case MESSAGE.readyForQuery:
@@ -226,6 +203,7 @@ export class Conversation {
         return;
       case MESSAGE.emptyQuery:
         exchange.empty();
+        this.queue.advance();
         return;
       case MESSAGE.copyIn:
         this.refuseCopy(exchange);
@@ -255,16 +233,32 @@ export class Conversation {
 
   private failed(exchange: Exchange, error: Error): void {
     exchange.error ??= error;
-    // The server does not have what it has not confirmed.
-    for (const statement of exchange.parsing ?? []) this.cache.forget(statement);
+    this.forgetParsing(exchange);
     this.parts.failing(error);
   }
 
-  private ready(exchange: Exchange): void {
+  /** The server does not have what it has not confirmed. */
+  private forgetParsing({ parsing }: Exchange): void {
+    for (const statement of parsing ?? NOTHING) this.cache.forget(statement);
+  }
+
+  /** `last` is the one that the server answered last. */
+  private ready(last: Exchange): void {
+    const synced = this.queue.takeSynced();
+    // A transaction that is rolled back for another one's sake has read nothing that counts.
+    const isVoid = synced.length > 1 && last.error !== undefined && isRollback(last.error);
+    for (const exchange of synced) {
+      exchange.next = undefined;
+      if (exchange === last || (exchange.hasRun && !isVoid)) this.settle(exchange);
+      else {
+        this.forgetParsing(exchange);
+        this.parts.skipped(exchange);
+      }
+    }
+  }
+
+  private settle(exchange: Exchange): void {
     const { error } = exchange;
-    this.head = exchange.next;
-    if (this.head === undefined) this.tail = undefined;
-    exchange.next = undefined;
     if (error !== undefined && this.mayRepeat(exchange, error)) {
       exchange.reset();
       this.send(exchange);

@@ -1,6 +1,6 @@
 // One statement on the wire: what was asked, what has been answered so far.
 import type { Statement } from '../../query/query.js';
-import type { Reply } from '../driver.js';
+import type { Departure, Reply } from '../driver.js';
 import type { PreparedValue } from '../parameters.js';
 import { BrokenRowError } from '../rows/broken-row.js';
 import type { Column } from '../rows/column.js';
@@ -24,8 +24,7 @@ export interface Question {
   /** Commands that go ahead in the same round trip. */
   readonly preface: readonly string[];
   readonly reply: Reply;
-  /** Whether it waits for the end of this turn of the event loop, to leave with others in one write. */
-  readonly together: boolean;
+  readonly departure: Departure;
 }
 
 const NO_COLUMNS: readonly Column[] = Object.freeze([]);
@@ -50,6 +49,10 @@ export class Exchange {
   prefaceLeft: number;
   /** False for the simple protocol, which may answer several statements. */
   isExtended = true;
+  /** True when it has no Sync of its own: it shares that of the one asked after it. */
+  isJoined = false;
+  /** True once the server has run it to its end; its columns and rows are all there. */
+  hasRun = false;
   private columns: readonly Column[] | undefined;
   private reader: RowReader | undefined;
   private rows: unknown[] = [];
@@ -66,7 +69,7 @@ export class Exchange {
     this.rows = [];
     this.prefaceLeft = this.question.preface.length;
     this.isRepeated = true;
-    this.isStale = false;
+    this.isStale = this.isJoined = this.hasRun = false;
   }
 
   /** The answer: undefined for an empty text, several results for several statements. */
@@ -94,10 +97,14 @@ export class Exchange {
     return true;
   }
 
-  /** CommandComplete. */
-  completed(buffer: Buffer, at: number, end: number): void {
-    if (this.prefaceLeft > 0) this.prefaceLeft--;
-    else this.add(readCommandTag(buffer, at, end));
+  /** CommandComplete. False when it is that of the preface. */
+  completed(buffer: Buffer, at: number, end: number): boolean {
+    if (this.prefaceLeft > 0) {
+      this.prefaceLeft--;
+      return false;
+    }
+    this.add(readCommandTag(buffer, at, end));
+    return true;
   }
 
   /** EmptyQueryResponse. */
