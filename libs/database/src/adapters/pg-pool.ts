@@ -5,8 +5,7 @@ import type { BorrowPlace } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { PoolStats } from '../pool/pool-stats.js';
 import type { Statement } from '../query/query.js';
-import { leaseRequest } from '../query/trip-desk.js';
-import type { Caller, TripRequest } from '../query/trip.js';
+import type { Caller } from '../query/trip.js';
 import { JoinedSeat } from './joined-seat.js';
 import { answer, asked, isSubmittable, readCall, tell } from './pg-call.js';
 import type { PgCall } from './pg-call.js';
@@ -16,10 +15,10 @@ import type { PgPoolClientParts } from './pg-pool-client.js';
 import type { PgPoolParts } from './pg-pool-parts.js';
 import type { PgCallback, PgPoolOptions, PgQueryConfig, PgResult } from './pg-pool.types.js';
 import { OwnSeat } from './pg-seat.js';
-import { VirtualSeat } from './virtual-seat.js';
-import type { BorrowRequest } from './virtual-seat.js';
-import type { VirtualSeatParts } from './virtual-seat.js';
+import { RoleDesk } from './role-desk.js';
 import { readCommand } from './transaction-command.js';
+import { VirtualSeat } from './virtual-seat.js';
+import type { VirtualSeatParts } from './virtual-seat.js';
 
 /** Told about a client, or why there is none. */
 export type PgConnectCallback = (
@@ -39,6 +38,7 @@ export class PgPool extends EventEmitter {
   readonly options: PgPoolOptions;
   /** Backends that a 'connect' was emitted for. */
   private readonly seen = new WeakSet<object>();
+  private readonly roleDesk: RoleDesk;
   private readonly clientParts: PgPoolClientParts;
   private readonly virtualParts: VirtualSeatParts;
 
@@ -55,6 +55,7 @@ export class PgPool extends EventEmitter {
       allowExitOnIdle: false,
     };
     const { ambient, classifier, clock, desk, guard, role, stats, timeoutMs } = parts;
+    this.roleDesk = new RoleDesk(parts);
     this.clientParts = {
       clock,
       guard,
@@ -69,9 +70,8 @@ export class PgPool extends EventEmitter {
       classifier,
       clock,
       desk,
+      roleDesk: this.roleDesk,
       node: () => stats()[0]?.node ?? role,
-      borrow: (how, caller) => desk.open(this.leaseRequest(how), caller),
-      send: (statement, how, caller) => this.send(statement, how, caller),
     };
   }
 
@@ -161,7 +161,7 @@ export class PgPool extends EventEmitter {
     this.requireNoBoundary(what);
     const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
     if (this.isWatched) tell(caller, this.onClient(what, limitMs));
-    else this.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope }, caller);
+    else this.roleDesk.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope }, caller);
   }
 
   /** True when somebody waits for the events of `pg-pool`: then each statement goes through a client, as there. */
@@ -176,30 +176,6 @@ export class PgPool extends EventEmitter {
     } finally {
       client.release();
     }
-  }
-
-  private send(
-    statement: Statement,
-    how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
-    caller: Caller<PgResult>,
-  ): void {
-    const { classifier, role, desk } = this.parts;
-    const isReplica = role === 'replica';
-    const shape = classifier.shapeOf(statement.text);
-    const request: TripRequest = {
-      statement,
-      intent: isReplica ? 'read' : 'write',
-      wants: 'result',
-      repeatable: isReplica && shape !== undefined,
-      shape: how.pinned === undefined ? shape : undefined,
-      consistency: isReplica ? 'eventual' : undefined,
-      maxLagMs: undefined,
-      timeoutMs: how.timeoutMs,
-      signal: undefined,
-      pinned: how.pinned,
-      holding: how.holding,
-    };
-    desk.open(request, caller);
   }
 
   /** A client: at once, unless it has to wait for a connection. */
@@ -225,8 +201,9 @@ export class PgPool extends EventEmitter {
   private async borrow(borrowedAt: BorrowPlace | undefined): Promise<PgPoolClient> {
     const { ambient, desk } = this.parts;
     try {
-      const lease = await desk.send<Lease>(
-        this.leaseRequest({ borrowedAt, holding: ambient.holding }),
+      const how = { borrowedAt, holding: ambient.holding };
+      const lease = await new Promise<Lease>((resolve, reject) =>
+        this.roleDesk.borrow(how, { resolve, reject }),
       );
       const client = new PgPoolClient(new OwnSeat(lease, desk), this.clientParts);
       return this.announced(lease, client);
@@ -239,12 +216,6 @@ export class PgPool extends EventEmitter {
   private get isVirtual(): boolean {
     const { options, state } = this.parts;
     return options.virtualClients && !this.isWatched && state() === 'open';
-  }
-
-  private leaseRequest(how: BorrowRequest): TripRequest {
-    const isReplica = this.parts.role === 'replica';
-    const consistency = isReplica ? 'eventual' : undefined;
-    return leaseRequest({ ...how, intent: isReplica ? 'read' : 'write', consistency });
   }
 
   /** Listeners may send statements: these run before those of the borrower. */

@@ -6,18 +6,16 @@ import type { Lease } from '../pool/lease.js';
 import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
-import type { Caller, Holding, TripRequest } from '../query/trip.js';
+import type { Caller, Holding } from '../query/trip.js';
 import type { Ambient } from '../transaction/ambient.js';
 import type { PgResult } from './pg-pool.types.js';
 import { tell } from './pg-call.js';
 import { OwnSeat } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
+import type { BorrowRequest, RoleDesk } from './role-desk.js';
 import { readCommand } from './transaction-command.js';
 import { Turns } from './turns.js';
 import type { Turn } from './turns.js';
-
-/** How a connection is asked for. */
-export type BorrowRequest = Pick<TripRequest, 'borrowedAt' | 'holding' | 'beginsTransaction'>;
 
 /** What the virtual seats of a pool work with. */
 export interface VirtualSeatParts {
@@ -25,16 +23,10 @@ export interface VirtualSeatParts {
   readonly node: () => string;
   readonly ambient: Ambient;
   readonly desk: TripDesk;
+  /** Sends on any connection, and borrows one. */
+  readonly roleDesk: RoleDesk;
   readonly classifier: Classifier;
   readonly clock: Clock;
-  /** Takes a connection out of the pool. */
-  readonly borrow: (how: BorrowRequest, caller: Caller<Lease>) => void;
-  /** Runs a statement on any connection, as `pool.query()` does. */
-  readonly send: (
-    statement: Statement,
-    how: Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>,
-    caller: Caller<PgResult>,
-  ) => void;
 }
 
 /** Somebody who hears the session. */
@@ -144,7 +136,7 @@ export class VirtualSeat implements PgSeat {
     const { kind, trace } = this.parts.classifier.classify(statement.text);
     if (this.own === undefined && !this.isKept && trace === 'none') {
       if (kind !== 'pure') this.wrote = 'elsewhere';
-      this.parts.send(statement, { timeoutMs, pinned: undefined, holding }, caller);
+      this.parts.roleDesk.send(statement, { timeoutMs, pinned: undefined, holding }, caller);
       return;
     }
     if (this.wrote === 'elsewhere' && SEQUENCE.test(statement.text))
@@ -192,7 +184,7 @@ export class VirtualSeat implements PgSeat {
       use(this.own);
       return;
     }
-    const { borrow, desk } = this.parts;
+    const { desk, roleDesk } = this.parts;
     const resolve = (lease: Lease): void => {
       if (this.hasLeft) {
         lease.release();
@@ -204,7 +196,7 @@ export class VirtualSeat implements PgSeat {
       for (const { event, listener } of this.listening) own.listen(event, listener);
       use(own);
     };
-    borrow(
+    roleDesk.borrow(
       { ...how, borrowedAt: this.borrowedAt },
       { resolve, reject: (error) => caller.reject(error) },
     );

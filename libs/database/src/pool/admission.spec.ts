@@ -1,40 +1,30 @@
 // Who waits, who is served first and who is sent away: a pool under more load than it can carry.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { PoolOverloadedError, PoolTimeoutError, QueryAbortedError } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
 import type { Priority } from '../query/query.js';
 import type { TripRequest } from '../query/trip.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import { errorOf, isAnswered } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
-import { POOL_DEFAULTS } from './pool.options.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Pool } from './pool.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
 let enter: Enter;
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
 });
 
 afterEach(async () => {
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(driver.open).toEqual([]);
   expect(bench.wheel.size).toBe(0);
   expect(clock.pendingTimers).toBe(0);
@@ -43,11 +33,7 @@ afterEach(async () => {
 
 /** A pool of 2 connections, on which each statement takes 100 ms: 20 a second. */
 async function start(options: Partial<PoolOptions> = {}): Promise<void> {
-  const whole = { ...POOL_DEFAULTS, max: 2, min: 2, statementTimeoutMs: 60_000, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
-  enter = last(new PoolStage(pool, clock));
+  ({ pool, enter } = bench.pool({ max: 2, min: 2, statementTimeoutMs: 60_000, ...options }));
   driver.script = ({ text }) => (text === '' ? {} : { afterMs: 100 });
   pool.start();
   await clock.elapseMs(0);
@@ -56,19 +42,9 @@ async function start(options: Partial<PoolOptions> = {}): Promise<void> {
 const send = (request: Partial<TripRequest> = {}): BenchedTrip => bench.send(enter, request);
 const crowd = (count: number, priority?: Priority): BenchedTrip[] =>
   Array.from({ length: count }, () => send({ priority }));
-const errorOf = ({ ends }: BenchedTrip): unknown => {
-  const [end] = ends;
-  return end !== undefined && 'error' in end ? end.error : undefined;
-};
-const answered = (list: readonly BenchedTrip[]): BenchedTrip[] =>
-  list.filter(({ ends: [end] }) => end !== undefined && 'result' in end);
+const answered = (list: readonly BenchedTrip[]): BenchedTrip[] => list.filter(isAnswered);
 const refused = (list: readonly BenchedTrip[]): BenchedTrip[] =>
   list.filter((one) => errorOf(one) instanceof PoolOverloadedError);
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
 
 /** `perStep` callers come each 100 ms. */
 async function load(steps: number, perStep: number, priority?: Priority): Promise<BenchedTrip[]> {
@@ -112,7 +88,7 @@ describe('a burst', () => {
 describe('a load above what the pool can do', () => {
   it('is shed after an interval: those who wait too long go, those who come are served soon', async () => {
     await start();
-    const overloaded = record('pool:overloaded');
+    const overloaded = bench.record('pool:overloaded');
     const list = await load(300, 4);
     const early = list.slice(0, 60);
     expect(answered(early)).toHaveLength(60);
@@ -143,7 +119,7 @@ describe('a load above what the pool can do', () => {
 
   it('is over at once when the queue is empty', async () => {
     await start();
-    const recovered = record('pool:recovered');
+    const recovered = bench.record('pool:recovered');
     const list = await load(120, 4);
     const { shed } = pool.stats();
     expect(shed).toBeGreaterThan(0);

@@ -1,29 +1,22 @@
 // A server that is not who it was taken for: what becomes of its connections, idle and in use.
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
-import { Events } from '../kernel/events.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver } from '../testing/fake-driver.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
 import { evict } from './eviction.js';
-import { Pool } from './pool.js';
-import { POOL_DEFAULTS } from './pool.options.js';
+import type { Pool } from './pool.js';
 import type { PooledConnection } from './pooled-connection.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
 let pool: Pool;
 let taken: PooledConnection;
 
 beforeEach(async () => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  pool = new Pool({
-    node: 'primary',
-    options: { ...POOL_DEFAULTS, max: 3, min: 3 },
-    clock,
-    events: new Events(),
-    connect: () => driver.connect({} as ConnectionTarget, 500),
-  });
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
+  ({ pool } = bench.pool({ max: 3, min: 3 }));
   pool.start();
   await clock.elapseMs(10);
   const connection = pool.take();
@@ -31,11 +24,7 @@ beforeEach(async () => {
   taken = connection;
 });
 
-afterEach(async () => {
-  const closing = pool.close();
-  await clock.elapseMs(60_000);
-  await closing;
-});
+afterEach(() => bench.close(pool));
 
 it('closes what rests at once, and what is in use when it comes back; new ones take their place', async () => {
   expect(evict(pool, { reason: 'a test', cutsLeased: false })).toBe(3);

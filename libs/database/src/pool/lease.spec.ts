@@ -1,72 +1,43 @@
 // A borrowed connection: its statements in their order, its end exactly once.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { ConnectionError, QueryTimeoutError, UsageError } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
+import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
-import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeClock } from '../testing/fake-clock.js';
 import type { FakeConnection } from '../testing/fake-connection.js';
-import { FakeDriver } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import { errorOf } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
-import { Lease } from './lease.js';
-import { POOL_DEFAULTS } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Lease } from './lease.js';
+import type { Pool } from './pool.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
+let enter: Enter;
 let lease: Lease;
 
 beforeEach(async () => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, 1_000);
-  const options = { ...POOL_DEFAULTS, max: 1, min: 0, statementTimeoutMs: 1_000 };
-  pool = new Pool({ node: 'primary', options, clock, events, connect });
-  lease = await lend();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
+  ({ pool, enter } = bench.pool({ max: 1, statementTimeoutMs: 1_000 }));
+  lease = await bench.lend(enter);
 });
 
 afterEach(async () => {
   if (!lease.isReleased) lease.release();
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(bench.wheel.size).toBe(0);
   expect(pool.leases.size).toBe(0);
   expect(driver.open).toEqual([]);
   expect(clock.pendingTimers).toBe(0);
 });
 
-async function lend(): Promise<Lease> {
-  const { ends } = bench.send(last(new PoolStage(pool, clock)), { wants: 'lease' });
-  await clock.elapseMs(0);
-  const [end] = ends;
-  if (end === undefined || !('result' in end) || !(end.result instanceof Lease))
-    throw new Error('no lease');
-  return end.result;
-}
-
 const run = (text: string, request: Partial<TripRequest> = {}): BenchedTrip =>
-  bench.send((trip) => lease.enter(trip), { statement: { text }, ...request });
-const errorOf = ({ ends }: BenchedTrip): unknown => {
-  const [end] = ends;
-  return end !== undefined && 'error' in end ? end.error : undefined;
-};
+  bench.run(lease, text, request);
 const connection = (): FakeConnection => driver.connections[0] as FakeConnection;
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
 
 describe('statements on a lease', () => {
   it('run one after the other, in the order in which they were given', async () => {
@@ -150,7 +121,7 @@ describe('statements on a lease', () => {
     // A connection whose CancelRequests take their time.
     driver.open[0]?.destroy();
     driver.cancelMs = 50;
-    lease = await lend();
+    lease = await bench.lend(enter);
     driver.script = ({ text }) => ({ afterMs: text === 'a' ? 1_010 : 200 });
     const slow = run('a');
     const next = run('b', { timeoutMs: 60_000 });
@@ -223,7 +194,7 @@ describe('the end of a lease', () => {
   });
 
   it('inside a transaction is told, and rolled back', async () => {
-    const dirty = record('lease:dirty');
+    const dirty = bench.record('lease:dirty');
     run('BEGIN');
     await clock.elapseMs(0);
     lease.release();

@@ -1,28 +1,24 @@
 // A connection that goes to the next transaction while the COMMIT of the last one is under way: who takes it, and what
 // becomes of both when something goes wrong.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
 import { QueryError } from '../kernel/query-errors.js';
-import { last } from '../query/stage.js';
+import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
-import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer, FakeConnection } from '../testing/fake-connection.js';
-import { FakeDriver } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { leaseOf, PoolBench } from '../testing/pool-bench.js';
+import { errorOf } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
-import { Lease } from './lease.js';
-import { POOL_DEFAULTS } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Lease } from './lease.js';
+import type { Pool } from './pool.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
+let enter: Enter;
 let first: Lease;
 /** What COMMIT is answered; everything else is answered at once. */
 let commitAnswer: FakeAnswer;
@@ -31,26 +27,19 @@ const COMMIT = { uncancellable: true, endsTransaction: true } as const;
 const BEGINS = { wants: 'lease', beginsTransaction: true } as const;
 
 beforeEach(async () => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
   commitAnswer = { afterMs: 10 };
   driver.script = ({ text }) => (text === 'COMMIT' ? commitAnswer : undefined);
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, 1_000);
-  const options = { ...POOL_DEFAULTS, max: 1, min: 0, statementTimeoutMs: 1_000 };
-  pool = new Pool({ node: 'primary', options, clock, events, connect });
-  first = leaseOf(await asked({ wants: 'lease' }));
+  ({ pool, enter } = bench.pool({ max: 1, statementTimeoutMs: 1_000 }));
+  first = await bench.lend(enter);
   first.begin(() => ['BEGIN']);
-  run(first, 'INSERT 1');
+  bench.run(first, 'INSERT 1');
   await clock.elapseMs(0);
 });
 
 afterEach(async () => {
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(bench.wheel.size).toBe(0);
   expect(pool.leases.size).toBe(0);
   expect(driver.open).toEqual([]);
@@ -59,32 +48,17 @@ afterEach(async () => {
 
 /** Somebody who asks the pool. */
 async function asked(request: Partial<TripRequest>): Promise<BenchedTrip> {
-  const trip = bench.send(last(new PoolStage(pool, clock)), request);
+  const trip = bench.send(enter, request);
   await clock.elapseMs(0);
   return trip;
 }
-function leaseOf({ ends: [end] }: BenchedTrip): Lease {
-  if (end === undefined || !('result' in end) || !(end.result instanceof Lease))
-    throw new Error('no lease');
-  return end.result;
-}
-function run(lease: Lease, text: string, request: Partial<TripRequest> = {}): BenchedTrip {
-  return bench.send((trip) => lease.enter(trip), { statement: { text }, ...request });
-}
 /** The first one commits and is gone. */
 function commitFirst(release?: { reset: boolean }): BenchedTrip {
-  const commit = run(first, 'COMMIT', COMMIT);
+  const commit = bench.run(first, 'COMMIT', COMMIT);
   first.release(release);
   return commit;
 }
-const errorOf = ({ ends: [end] }: BenchedTrip): unknown =>
-  end !== undefined && 'error' in end ? end.error : undefined;
 const connection = (): FakeConnection => driver.connections[0] as FakeConnection;
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
 
 describe('a connection whose COMMIT is under way', () => {
   it('goes to the transaction that waits, whose BEGIN and first statement are sent behind', async () => {
@@ -95,7 +69,7 @@ describe('a connection whose COMMIT is under way', () => {
     expect(second.transactionStatus).toBe('idle');
     second.begin(() => ['BEGIN']);
     expect(second.transactionStatus).toBe('open');
-    const insert = run(second, 'INSERT 2');
+    const insert = bench.run(second, 'INSERT 2');
     expect(connection().underWay).toBe(2);
     expect(pool.stats()).toMatchObject({ leased: 1, acquiredCount: 2 });
     expect([...pool.leases]).toEqual([second]);
@@ -105,7 +79,7 @@ describe('a connection whose COMMIT is under way', () => {
     expect(insert.ends).toEqual([{ result: expect.anything() }]);
     expect(driver.texts).toEqual(['BEGIN', 'INSERT 1', 'COMMIT', 'BEGIN', 'INSERT 2']);
     expect(second.transactionStatus).toBe('open');
-    run(second, 'COMMIT', COMMIT);
+    bench.run(second, 'COMMIT', COMMIT);
     second.release();
     await clock.elapseMs(10);
     expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
@@ -179,7 +153,7 @@ describe('a connection whose COMMIT is under way', () => {
 
 describe('who has it then', () => {
   it('may give it back unused: it waits for the answer, and is no open transaction', async () => {
-    const dirty = record('lease:dirty');
+    const dirty = bench.record('lease:dirty');
     const waiting = await asked(BEGINS);
     commitFirst();
     leaseOf(waiting).release();
@@ -199,14 +173,14 @@ describe('who has it then', () => {
     const commit = commitFirst();
     const second = leaseOf(waiting);
     second.begin(() => ['BEGIN']);
-    const slow = run(second, 'slow', { timeoutMs: 100 });
+    const slow = bench.run(second, 'slow', { timeoutMs: 100 });
     await clock.elapseMs(110);
     expect(errorOf(slow)).toBeInstanceOf(QueryTimeoutError);
     expect(connection().cancels).toBe(0);
     await clock.elapseMs(400);
     expect(commit.ends).toEqual([{ result: expect.objectContaining({ command: 'COMMIT' }) }]);
     expect(connection().cancels).toBe(1);
-    run(second, 'ROLLBACK');
+    bench.run(second, 'ROLLBACK');
     second.release();
     await clock.elapseMs(10);
     expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
@@ -219,12 +193,12 @@ describe('who has it then', () => {
     const commit = commitFirst();
     const second = leaseOf(waiting);
     second.begin(() => ['BEGIN']);
-    const insert = run(second, 'INSERT 2');
+    const insert = bench.run(second, 'INSERT 2');
     await clock.elapseMs(10);
     expect(errorOf(commit)).toBe(error);
     expect(insert.ends).toEqual([{ result: expect.anything() }]);
     commitAnswer = {};
-    run(second, 'COMMIT', COMMIT);
+    bench.run(second, 'COMMIT', COMMIT);
     second.release();
     await clock.elapseMs(0);
   });
@@ -235,7 +209,7 @@ describe('who has it then', () => {
     const commit = commitFirst();
     const second = leaseOf(waiting);
     second.begin(() => ['BEGIN']);
-    const insert = run(second, 'INSERT 2', { timeoutMs: 5_000 });
+    const insert = bench.run(second, 'INSERT 2', { timeoutMs: 5_000 });
     await clock.elapseMs(1_010);
     expect(errorOf(commit)).toBeInstanceOf(QueryTimeoutError);
     expect(insert.ends).toEqual([]);
@@ -252,7 +226,7 @@ describe('who has it then', () => {
     const commit = commitFirst();
     const second = leaseOf(waiting);
     second.begin(() => ['BEGIN']);
-    const insert = run(second, 'INSERT 2');
+    const insert = bench.run(second, 'INSERT 2');
     connection().lose('reset by peer');
     await clock.elapseMs(0);
     expect(errorOf(commit)).toMatchObject({ code: 'DB_CONNECTION', safeToRetry: false });
@@ -271,7 +245,7 @@ describe('who has it then', () => {
       underWay = connection().underWay;
       return 'copied';
     };
-    const copying = run(second, 'COPY', { work });
+    const copying = bench.run(second, 'COPY', { work });
     await clock.elapseMs(9);
     expect(underWay).toBeUndefined();
     await clock.elapseMs(1);

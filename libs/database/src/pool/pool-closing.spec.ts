@@ -1,39 +1,35 @@
 // The end of a pool in every state it can be in: bounded, told once, nothing left.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { DatabaseError, ShutdownError } from '../kernel/errors.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import { refusedConnection } from '../testing/fake-driver.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import { errorOf } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
-import { Lease } from './lease.js';
-import { POOL_DEFAULTS } from './pool.options.js';
+import type { Lease } from './lease.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Pool } from './pool.js';
 
 const CLOSE_MS = 1_000;
 /** What cancelled statements get, in ms. */
 const CANCEL_MS = 2_000;
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
 let enter: Enter;
 let closings: Array<{ readonly cancelled: number; readonly destroyed: number }>;
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
   closings = [];
-  events.on('pool:closed', ({ cancelled, destroyed }) => closings.push({ cancelled, destroyed }));
+  bench.events.on('pool:closed', ({ cancelled, destroyed }) =>
+    closings.push({ cancelled, destroyed }),
+  );
 });
 
 afterEach(async () => {
@@ -46,11 +42,7 @@ afterEach(async () => {
 });
 
 function open(options: Partial<PoolOptions> = {}): void {
-  const whole = { ...POOL_DEFAULTS, max: 3, min: 0, closeTimeoutMs: CLOSE_MS, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
-  enter = last(new PoolStage(pool, clock));
+  ({ pool, enter } = bench.pool({ max: 3, closeTimeoutMs: CLOSE_MS, ...options }));
   pool.start();
 }
 
@@ -65,19 +57,7 @@ async function close(withinMs: number): Promise<number> {
   return tookMs;
 }
 
-async function lend(): Promise<Lease> {
-  const { ends } = bench.send(enter, { wants: 'lease', timeoutMs: 60_000 });
-  await clock.elapseMs(0);
-  const [end] = ends;
-  if (end === undefined || !('result' in end) || !(end.result instanceof Lease))
-    throw new Error('no lease');
-  return end.result;
-}
-
-const errorOf = ({ ends }: BenchedTrip): unknown => {
-  const [end] = ends;
-  return end !== undefined && 'error' in end ? end.error : undefined;
-};
+const lend = (): Promise<Lease> => bench.lend(enter, { timeoutMs: 60_000 });
 
 describe('closing a pool', () => {
   it('that was never used takes no time', async () => {
@@ -163,15 +143,13 @@ describe('closing a pool', () => {
   it('lets a transaction on a lease go on to its end', async () => {
     open();
     const lease = await lend();
-    const run = (text: string): BenchedTrip =>
-      bench.send((trip) => lease.enter(trip), { statement: { text } });
-    run('BEGIN');
+    bench.run(lease, 'BEGIN');
     await clock.elapseMs(0);
     const closing = close(CLOSE_MS);
     await clock.elapseMs(10);
-    const statement = run('INSERT');
+    const statement = bench.run(lease, 'INSERT');
     await clock.elapseMs(10);
-    const commit = run('COMMIT');
+    const commit = bench.run(lease, 'COMMIT');
     await clock.elapseMs(0);
     lease.release();
     await closing;
@@ -227,7 +205,7 @@ describe('closing a pool', () => {
   it('while a connection is rolled back ends that one too', async () => {
     open();
     const lease = await lend();
-    bench.send((trip) => lease.enter(trip), { statement: { text: 'BEGIN' } });
+    bench.run(lease, 'BEGIN');
     await clock.elapseMs(0);
     driver.script = () => ({ afterMs: 50 });
     lease.release();

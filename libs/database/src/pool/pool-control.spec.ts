@@ -1,6 +1,5 @@
 // Suspend and resume, resize, recycle: under load, twice, out of turn, and while the pool closes.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import {
   ConfigurationError,
   PoolOverloadedError,
@@ -9,38 +8,30 @@ import {
   ShutdownError,
   UsageError,
 } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import { refusedConnection } from '../testing/fake-driver.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import { errorOf, isAnswered } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
-import { POOL_DEFAULTS } from './pool.options.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Pool } from './pool.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
 let enter: Enter;
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
 });
 
 afterEach(async () => {
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(driver.open).toEqual([]);
   expect(bench.wheel.size).toBe(0);
   expect(clock.pendingTimers).toBe(0);
@@ -49,11 +40,7 @@ afterEach(async () => {
 
 /** A pool of at most 4 on which each statement takes 100 ms. */
 async function start(options: Partial<PoolOptions> = {}): Promise<void> {
-  const whole = { ...POOL_DEFAULTS, max: 4, min: 0, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
-  enter = last(new PoolStage(pool, clock));
+  ({ pool, enter } = bench.pool({ max: 4, ...options }));
   driver.script = ({ text }) => (text === '' ? {} : { afterMs: 100 });
   pool.start();
   await clock.elapseMs(0);
@@ -61,17 +48,7 @@ async function start(options: Partial<PoolOptions> = {}): Promise<void> {
 
 const send = (request: Partial<TripRequest> = {}): BenchedTrip => bench.send(enter, request);
 const crowd = (count: number): BenchedTrip[] => Array.from({ length: count }, () => send());
-const errorOf = ({ ends }: BenchedTrip): unknown => {
-  const [end] = ends;
-  return end !== undefined && 'error' in end ? end.error : undefined;
-};
-const answered = (list: readonly BenchedTrip[]): number =>
-  list.filter(({ ends: [end] }) => end !== undefined && 'result' in end).length;
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
+const answered = (list: readonly BenchedTrip[]): number => list.filter(isAnswered).length;
 
 /** What became of a promise so far. */
 function watched(promise: Promise<unknown>): {
@@ -90,7 +67,7 @@ describe('suspend', () => {
   it('lets work under way end and new work wait; resume lets it go on, on new connections', async () => {
     await start({ min: 3 });
     const under = crowd(2);
-    const told = [record('pool:suspended'), record('pool:resumed')];
+    const told = [bench.record('pool:suspended'), bench.record('pool:resumed')];
     const suspended = watched(pool.control.suspend(1_000));
     const waiting = crowd(5);
     await clock.elapseMs(50);
@@ -135,7 +112,7 @@ describe('suspend', () => {
   it('twice is one; both are told when it is done, and resume ends it once', async () => {
     await start();
     crowd(1);
-    const told = record('pool:suspended');
+    const told = bench.record('pool:suspended');
     const both = [pool.control.suspend(1_000), pool.control.suspend(1_000)].map(watched);
     await clock.elapseMs(110);
     expect(both.map(({ state }) => state)).toEqual(['done', 'done']);
@@ -149,7 +126,7 @@ describe('suspend', () => {
 
   it('that never was is resumed by nobody', async () => {
     await start();
-    const told = record('pool:resumed');
+    const told = bench.record('pool:resumed');
     pool.control.resume();
     expect(told).toEqual([]);
   });
@@ -241,7 +218,7 @@ describe('suspend', () => {
 describe('resize', () => {
   it('upward serves those who wait at once', async () => {
     await start({ max: 1 });
-    const told = record('pool:resized');
+    const told = bench.record('pool:resized');
     const list = crowd(8);
     await clock.elapseMs(10);
     pool.control.resize({ max: 8 });
@@ -324,7 +301,7 @@ describe('recycle', () => {
     await start({ max: 8, min: 8 });
     await clock.elapseMs(100);
     const before = pids();
-    const told = record('pool:recycled');
+    const told = bench.record('pool:recycled');
     const list: BenchedTrip[] = [];
     const done = watched(pool.control.recycle(10_000));
     let fewest = 8;
@@ -370,7 +347,7 @@ describe('recycle', () => {
 
   it('of nothing is done at once', async () => {
     await start();
-    const told = record('pool:recycled');
+    const told = bench.record('pool:recycled');
     await pool.control.recycle(1_000);
     expect(told).toEqual([expect.objectContaining({ replaced: 0 })]);
   });

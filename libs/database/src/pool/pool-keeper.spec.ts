@@ -1,56 +1,36 @@
 // What a pool does by itself, second by second: ages, idle connections, leaks, saturation; and a day of churn.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { ShutdownError } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
-import { Lease } from './lease.js';
-import { POOL_DEFAULTS } from './pool.options.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import { refusedConnection } from '../testing/fake-driver.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import type { Lease } from './lease.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
+import type { Pool } from './pool.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let bench: TripBench;
-let events: Events;
 let pool: Pool;
 let enter: Enter;
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
 });
 
 afterEach(async () => {
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(driver.open).toEqual([]);
   expect(clock.pendingTimers).toBe(0);
 });
 
 function start(options: Partial<PoolOptions> = {}): void {
-  const whole = { ...POOL_DEFAULTS, max: 10, min: 0, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
-  enter = last(new PoolStage(pool, clock));
+  ({ pool, enter } = bench.pool({ max: 10, ...options }));
   pool.start();
 }
-
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
 
 /** `count` statements at the same time, each for `ms`. */
 function work(count: number, ms = 100): void {
@@ -58,19 +38,13 @@ function work(count: number, ms = 100): void {
   for (let i = 0; i < count; i++) bench.send(enter);
 }
 
-async function lend(borrowedAt?: { readonly stack: string }): Promise<Lease> {
-  const { ends } = bench.send(enter, { wants: 'lease', timeoutMs: 60_000, borrowedAt });
-  await clock.elapseMs(0);
-  const [end] = ends;
-  if (end === undefined || !('result' in end) || !(end.result instanceof Lease))
-    throw new Error('no lease');
-  return end.result;
-}
+const lend = (borrowedAt?: { readonly stack: string }): Promise<Lease> =>
+  bench.lend(enter, { timeoutMs: 60_000, borrowedAt });
 
 describe('idle connections', () => {
   it('above the minimum are closed after idleTimeoutMs, the least recently used one first', async () => {
     start({ min: 2, idleTimeoutMs: 10_000 });
-    const closed = record('connection:closed');
+    const closed = bench.record('connection:closed');
     work(6);
     await clock.elapseMs(9_000);
     expect(pool.stats().total).toBe(6);
@@ -93,7 +67,7 @@ describe('idle connections', () => {
     await clock.elapseMs(530_000);
     expect(pool.stats()).toMatchObject({ total: 10, opened: 10 });
     const closedAtMs: number[] = [];
-    events.on('connection:closed', ({ reason }) => {
+    bench.events.on('connection:closed', ({ reason }) => {
       expect(reason).toBe('it reached its lifetime');
       closedAtMs.push(clock.monotonicMs());
     });
@@ -134,10 +108,10 @@ describe('the minimum', () => {
 describe('a lease', () => {
   it('held longer than leakDetectionMs is told once, with its borrower and its last statement', async () => {
     start({ leakDetectionMs: 5_000 });
-    const leaked = record('lease:leaked');
-    const late = record('lease:returned-late');
+    const leaked = bench.record('lease:leaked');
+    const late = bench.record('lease:returned-late');
     const lease = await lend({ stack: 'Error\n    at Orders.place' });
-    bench.send((trip) => lease.enter(trip), { statement: { text: 'SELECT the_last' } });
+    bench.run(lease, 'SELECT the_last');
     await clock.elapseMs(4_000);
     expect(leaked).toEqual([]);
     await clock.elapseMs(60_000);
@@ -159,7 +133,7 @@ describe('a lease', () => {
 
   it('is not looked after with leakDetectionMs 0, nor when it comes back in time', async () => {
     start({ leakDetectionMs: 0 });
-    const leaked = record('lease:leaked');
+    const leaked = bench.record('lease:leaked');
     const lease = await lend();
     await clock.elapseMs(3_600_000);
     expect(leaked).toEqual([]);
@@ -171,8 +145,8 @@ describe('saturation', () => {
   it('is told once when it begins and once when it is over', async () => {
     start({ max: 5, saturationRatio: 0.8 });
     const told: string[] = [];
-    events.on('pool:saturated', ({ leased, max }) => told.push(`saturated ${leased}/${max}`));
-    events.on('pool:relieved', () => told.push('relieved'));
+    bench.events.on('pool:saturated', ({ leased, max }) => told.push(`saturated ${leased}/${max}`));
+    bench.events.on('pool:relieved', () => told.push('relieved'));
     work(3, 10_000);
     await clock.elapseMs(3_000);
     expect(told).toEqual([]);

@@ -1,43 +1,35 @@
 // Who gets a connection, how the pool grows, what it does when connecting fails: connections answer from a script.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { ConnectionError, PoolOverloadedError, ShutdownError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
-import type { EventMap } from '../kernel/event-map.js';
-import { Events } from '../kernel/events.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
-import { POOL_DEFAULTS } from './pool.options.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import { refusedConnection } from '../testing/fake-driver.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
+import type { Pool } from './pool.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Waiter } from './wait-queue.js';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
-let events: Events;
 let pool: Pool;
 
 /** A pool of at most 5 that opens nothing by itself. */
 function open(options: Partial<PoolOptions> = {}): Pool {
-  const whole = { ...POOL_DEFAULTS, max: 5, min: 0, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
+  ({ pool } = bench.pool({ max: 5, ...options }));
   return pool;
 }
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  events = new Events();
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
 });
 
 afterEach(async () => {
   driver.endMs = 0;
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   expect(pool.stats()).toMatchObject({ total: 0, idle: 0, leased: 0, waiting: 0, connecting: 0 });
   expect(driver.open).toEqual([]);
   // Nothing here shares a connection.
@@ -79,11 +71,6 @@ class Caller extends Waiter {
 const callers = (count: number): Caller[] => Array.from({ length: count }, () => new Caller());
 const served = (list: readonly Caller[]): number =>
   list.filter(({ got }) => got !== undefined).length;
-const record = <Name extends keyof EventMap>(name: Name): Array<EventMap[Name]> => {
-  const seen: Array<EventMap[Name]> = [];
-  events.on(name, (payload) => seen.push(payload));
-  return seen;
-};
 
 describe('growth', () => {
   it('opens nothing before somebody asks, when there is no minimum', async () => {
@@ -283,7 +270,7 @@ describe('a connection that rests', () => {
   it('that is lost while it rests is forgotten, and the minimum restored', async () => {
     open({ min: 2 }).start();
     await clock.elapseMs(0);
-    const closed = record('connection:closed');
+    const closed = bench.record('connection:closed');
     driver.open[0]?.lose('57P01');
     await clock.elapseMs(0);
     expect(closed).toEqual([{ node: 'primary', backendPid: 1_000, reason: '57P01' }]);
@@ -412,7 +399,7 @@ describe('connecting that fails', () => {
   it('gives up on a server that says nothing after connectTimeoutMs', async () => {
     driver.connectScript = () => ({ hangs: true });
     open({ connectTimeoutMs: 700 });
-    const failed = record('connection:failed');
+    const failed = bench.record('connection:failed');
     const caller = new Caller();
     await clock.elapseMs(699);
     expect(caller.told).toBe(0);
@@ -424,7 +411,7 @@ describe('connecting that fails', () => {
 
 describe('figures and events', () => {
   it('tell what was opened, taken and closed', async () => {
-    const opened = record('connection:opened');
+    const opened = bench.record('connection:opened');
     driver.connectScript = () => ({ afterMs: 7 });
     open();
     const [caller] = callers(1);
@@ -467,7 +454,7 @@ describe('figures and events', () => {
   });
 
   it('tell each end once, however many reasons there are for it', async () => {
-    const closed = record('connection:closed');
+    const closed = bench.record('connection:closed');
     open();
     const [caller] = callers(1);
     await clock.elapseMs(0);

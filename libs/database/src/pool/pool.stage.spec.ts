@@ -1,49 +1,28 @@
 // A trip gets a connection, or waits for one, or is turned away: with connections that answer from a script.
 import { describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import { PoolOverloadedError, PoolTimeoutError, QueryTimeoutError } from '../kernel/errors.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
-import type { Enter } from '../query/stage.js';
-import { FakeClock } from '../testing/fake-clock.js';
-import { FakeDriver } from '../testing/fake-driver.js';
+import type { FakeClock } from '../testing/fake-clock.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import type { BenchedPool } from '../testing/pool-bench.js';
 import { stageContract } from '../testing/stage-contract.js';
-import { TripBench } from '../testing/trip-bench.js';
 import { Lease } from './lease.js';
-import { POOL_DEFAULTS } from './pool.options.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
-import { PoolStage } from './pool.stage.js';
 
-interface Rig {
-  readonly pool: Pool;
-  readonly driver: FakeDriver;
-  readonly bench: TripBench;
+interface Rig extends BenchedPool {
+  readonly bench: PoolBench;
   readonly clock: FakeClock;
-  readonly enter: Enter;
-  readonly events: Events;
+  readonly driver: FakeDriver;
 }
 
-function build(clock: FakeClock, options: Partial<PoolOptions> = {}): Rig {
-  const driver = new FakeDriver(clock);
-  const whole = { ...POOL_DEFAULTS, min: 0, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  const events = new Events();
-  const pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
-  return {
-    events,
-    pool,
-    driver,
-    clock,
-    bench: new TripBench(clock),
-    enter: last(new PoolStage(pool, clock)),
-  };
+function build(options?: Partial<PoolOptions>, clock?: FakeClock): Rig {
+  const bench = new PoolBench(clock);
+  return { bench, clock: bench.clock, driver: bench.driver, ...bench.pool(options) };
 }
 
 describe('the contract of a stage', () => {
   const cases = stageContract((rest, clock) => {
-    const { pool, driver, enter } = build(clock, { max: 5 });
+    const { pool, driver, enter } = build({ max: 5 }, clock);
     driver.script = ({ text }) => {
       if (text !== 'SELECT 1') return undefined;
       const answer = rest.play();
@@ -57,8 +36,7 @@ describe('the contract of a stage', () => {
 
 describe('a trip at the pool', () => {
   it('waits no longer than acquireTimeoutMs, and its wait is measured', async () => {
-    const clock = new FakeClock();
-    const { bench, driver, enter, pool } = build(clock, { max: 1, acquireTimeoutMs: 300 });
+    const { bench, clock, driver, enter, pool } = build({ max: 1, acquireTimeoutMs: 300 });
     driver.script = () => ({ hangs: true });
     const holder = bench.send(enter);
     await clock.elapseMs(0);
@@ -71,8 +49,7 @@ describe('a trip at the pool', () => {
   });
 
   it('waits no longer than its own deadline', async () => {
-    const clock = new FakeClock();
-    const { bench, driver, enter } = build(clock, { max: 1, acquireTimeoutMs: 3_000 });
+    const { bench, clock, driver, enter } = build({ max: 1, acquireTimeoutMs: 3_000 });
     driver.script = () => ({ hangs: true });
     bench.send(enter);
     await clock.elapseMs(0);
@@ -82,8 +59,7 @@ describe('a trip at the pool', () => {
   });
 
   it('runs no longer than statementTimeoutMs, unless it has a time of its own', async () => {
-    const clock = new FakeClock();
-    const { bench, driver, enter } = build(clock, { max: 2, statementTimeoutMs: 200 });
+    const { bench, clock, driver, enter } = build({ max: 2, statementTimeoutMs: 200 });
     driver.script = () => ({ hangs: true });
     const ordinary = bench.send(enter);
     const patient = bench.send(enter, { timeoutMs: 1_000 });
@@ -101,10 +77,8 @@ describe('a trip at the pool', () => {
   ])(
     'that cannot be stopped loses its connection, which is told: %s',
     async (because, cancelMs) => {
-      const clock = new FakeClock();
-      const { bench, driver, enter, events, pool } = build(clock, { statementTimeoutMs: 200 });
-      const told: unknown[] = [];
-      events.on('cancel:failed', (facts) => told.push(facts));
+      const { bench, clock, driver, enter, pool } = build({ statementTimeoutMs: 200 });
+      const told = bench.record('cancel:failed');
       driver.cancelMs = cancelMs;
       driver.script = () => ({ hangs: true, ignoresCancel: true });
       bench.send(enter);
@@ -119,8 +93,7 @@ describe('a trip at the pool', () => {
   );
 
   it('is turned away at once when maxWaiting others wait', async () => {
-    const clock = new FakeClock();
-    const { bench, driver, enter, pool } = build(clock, { max: 1, maxWaiting: 2 });
+    const { bench, clock, driver, enter, pool } = build({ max: 1, maxWaiting: 2 });
     driver.script = () => ({ hangs: true });
     bench.send(enter);
     await clock.elapseMs(0);
@@ -131,8 +104,7 @@ describe('a trip at the pool', () => {
   });
 
   it('that wants a lease gets one', async () => {
-    const clock = new FakeClock();
-    const { bench, enter, pool } = build(clock);
+    const { bench, clock, enter, pool } = build();
     const { ends } = bench.send(enter, { wants: 'lease' });
     await clock.elapseMs(0);
     expect(ends).toEqual([{ result: expect.any(Lease) }]);
@@ -142,8 +114,7 @@ describe('a trip at the pool', () => {
   });
 
   it('that is pinned goes to its own connection and takes none', () => {
-    const clock = new FakeClock();
-    const { bench, driver, enter } = build(clock);
+    const { bench, driver, enter } = build();
     const seen: unknown[] = [];
     const pinned = { node: 'primary', enter: (trip: unknown) => void seen.push(trip) };
     const { trip } = bench.send(enter, { pinned });

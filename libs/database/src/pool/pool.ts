@@ -1,11 +1,10 @@
-// The connections of one node: taken, waited for, given back, opened and closed.
+// The connections of one node: lent, waited for, taken back, closed.
 import type { Clock } from '../kernel/clock.js';
 import { ShutdownError } from '../kernel/errors.js';
-import type { ConnectionError, PoolTimeoutError } from '../kernel/errors.js';
+import type { PoolTimeoutError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { Connection } from '../driver/driver.js';
 import { Admission } from './admission.js';
-import { Connector } from './connector.js';
 import { Lane } from './lane.js';
 import type { Lease } from './lease.js';
 import { Leases } from './leases.js';
@@ -16,8 +15,9 @@ import { PoolKeeper } from './pool-keeper.js';
 import { snapshotOf } from './pool-stats.js';
 import type { PoolStats } from './pool-stats.js';
 import type { PoolOptions } from './pool.options.js';
-import { PooledConnection } from './pooled-connection.js';
-import { answers, clean } from './session-care.js';
+import type { PooledConnection } from './pooled-connection.js';
+import { clean, sayGoodbye } from './session-care.js';
+import { Supply } from './supply.js';
 import { mayFollow } from './wait-queue.js';
 import type { Waiter } from './wait-queue.js';
 
@@ -34,9 +34,6 @@ export interface PoolParts {
   /** What the last probe of the server took; undefined when it is not known. @default never known */
   readonly latencyMs?: () => number | undefined;
 }
-
-/** Longest time for saying goodbye, in ms. */
-const END_TIMEOUT_MS = 2_000;
 
 /**
  * A pool of connections. Everything waits in one queue; a connection that fails the destroy rule
@@ -56,9 +53,8 @@ export class Pool {
   /** Connections that fast reads share; borrowed from this pool. */
   readonly lane: Lane;
   private readonly counters = new PoolCounters();
-  private readonly connector: Connector;
+  private readonly supply: Supply;
   private readonly keeper: PoolKeeper;
-  private validating = 0;
   /** @internal False while it closes or is suspended: then nothing rests, and new work waits. */
   isServing = true;
   isClosing = false;
@@ -71,10 +67,7 @@ export class Pool {
     this.options = parts.options;
     this.borrowed = new Leases(this, parts);
     this.leases = this.borrowed.open;
-    this.connector = new Connector(parts, {
-      opened: (connection) => this.add(connection),
-      failed: (error) => this.connectFailed(error),
-    });
+    this.supply = new Supply(this, parts);
     this.keeper = new PoolKeeper(this, parts);
     this.admission = new Admission({ ...parts, counters: this.counters, pool: this });
     this.control = new PoolControl(this, parts);
@@ -86,6 +79,21 @@ export class Pool {
   /** Connections that rest, the most recently used one last. */
   get idleConnections(): readonly PooledConnection[] {
     return this.idle;
+  }
+
+  /** Connections that somebody uses. */
+  get leased(): number {
+    return this.connections.size - this.idle.length;
+  }
+
+  /** True when each connection that the pool may have is held by a lease. */
+  get isLeasedOut(): boolean {
+    return this.leases.size >= Math.max(this.options.max, this.connections.size);
+  }
+
+  /** Callers that are served or wait. */
+  get load(): number {
+    return this.leased + this.admission.queue.size + this.lane.load;
   }
 
   /** Begins to open `min` connections and to look after them; does not wait for any. */
@@ -101,7 +109,7 @@ export class Pool {
     if (pooled === undefined) return undefined;
     const nowMs = this.clock.monotonicMs();
     if (nowMs - pooled.idleSinceMs > this.options.validateAfterIdleMs) {
-      void this.validate(pooled);
+      void this.supply.validate(pooled);
       return undefined;
     }
     this.mark(pooled, nowMs);
@@ -110,10 +118,9 @@ export class Pool {
 
   /** Queues a waiter; it is told when a connection is his, or why none will be. */
   wait(waiter: Waiter): void {
-    // Whoever waits for a connection that may still be opened, or turn out to live, does not wait for others.
-    const coming = Math.max(0, this.options.max - this.connections.size + this.validating);
+    const { admission, clock, supply } = this;
     if (this.isClosing) waiter.refused(new ShutdownError(`The pool of "${this.node}" is closed.`));
-    else if (this.admission.enter(waiter, coming, this.clock.monotonicMs())) this.grow();
+    else if (admission.enter(waiter, supply.coming, clock.monotonicMs())) supply.grow();
   }
 
   /** Takes a waiter out of the queue; no-op when it is not in. */
@@ -126,7 +133,7 @@ export class Pool {
     const mend = 'The pool is suspended: resume() lets callers go on.';
     return this.control.isSuspended
       ? this.admission.timeoutError(waitedMs, undefined, mend)
-      : this.admission.timeoutError(waitedMs, this.connector.lastError);
+      : this.admission.timeoutError(waitedMs, this.supply.connector.lastError);
   }
 
   /** Gives a connection back; `reset` when its session may have been touched. */
@@ -156,7 +163,28 @@ export class Pool {
     else if (pooled.isEnding) pooled.afterEnding(() => this.accept(pooled, reset));
     else if (reset || pooled.connection.transactionStatus !== 'idle')
       void this.clean(pooled, reset);
-    else this.receive(pooled, this.clock.monotonicMs());
+    else this.receive(pooled);
+  }
+
+  /** A clean connection that nobody has: handed on, kept or closed. */
+  receive(pooled: PooledConnection): void {
+    const nowMs = this.clock.monotonicMs();
+    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
+    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
+    if (reason === undefined) this.offer(pooled, nowMs);
+    else this.discard(pooled, reason);
+  }
+
+  /** Takes a new connection in: for who waits, or for who comes next. */
+  add(pooled: PooledConnection): void {
+    const nowMs = this.clock.monotonicMs();
+    if (this.connections.size === 0 && this.isServing) this.admission.restart(nowMs);
+    this.connections.add(pooled);
+    this.counters.opened++;
+    pooled.connection.onClosed = (reason) => this.discard(pooled, reason);
+    this.offer(pooled, nowMs);
+    this.control.opened();
+    this.grow();
   }
 
   /** Closes a connection that nobody has, or that nobody may have any more; its place is free at once. */
@@ -167,7 +195,7 @@ export class Pool {
     this.counters.closed++;
     const { backendPid } = pooled.connection;
     this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
-    if (pooled.connection.transactionStatus === 'idle') void pooled.connection.end(END_TIMEOUT_MS);
+    if (pooled.connection.transactionStatus === 'idle') sayGoodbye(pooled.connection);
     else pooled.connection.destroy();
     this.control.gone(pooled);
     if (this.connections.size === 0) {
@@ -175,6 +203,16 @@ export class Pool {
       for (const callback of [...this.onEmpty]) callback();
     }
     this.grow();
+  }
+
+  /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
+  look(): void {
+    for (const queue of [this.admission, this.lane]) queue.look(this.clock.monotonicMs());
+  }
+
+  /** Opens what is missing. */
+  grow(): void {
+    this.supply.grow();
   }
 
   /** The node does not answer its probe: remembers what each connection has received by now. */
@@ -194,7 +232,7 @@ export class Pool {
   }
 
   stats(): PoolStats {
-    return snapshotOf(this, this.counters, this.connector);
+    return snapshotOf(this, this.counters, this.supply.connector);
   }
 
   /**
@@ -205,51 +243,9 @@ export class Pool {
     return (this.closing ??= this.shutDown());
   }
 
-  /** Callers that are served or wait. */
-  get load(): number {
-    return this.leased + this.admission.queue.size + this.lane.load;
-  }
-
-  /** Connections that somebody uses. */
-  get leased(): number {
-    return this.connections.size - this.idle.length;
-  }
-
-  /** True when each connection that the pool may have is held by a lease. */
-  get isLeasedOut(): boolean {
-    return this.leases.size >= Math.max(this.options.max, this.connections.size);
-  }
-
-  /** Sheds those who have waited too long, also when nobody comes and nothing comes back. */
-  look(): void {
-    for (const queue of [this.admission, this.lane]) queue.look(this.clock.monotonicMs());
-  }
-
-  /** Opens what is missing: for those who wait, up to `min`, and in place of what was replaced. */
-  grow(): void {
-    if (this.isClosing) return;
-    const { max, min } = this.options;
-    const { connecting } = this.connector;
-    const { queue } = this.admission;
-    const have = this.connections.size + connecting;
-    const waiting = this.isServing ? queue.size : queue.nestedSize;
-    const wanted = this.isServing ? Math.max(min - have, this.control.missing - connecting) : 0;
-    this.connector.open(
-      Math.min(Math.max(waiting - connecting - this.validating, wanted), max - have),
-    );
-  }
-
   private mark(pooled: PooledConnection, nowMs: number): void {
     pooled.takenAtMs = nowMs;
     this.counters.acquired++;
-  }
-
-  /** A clean connection that nobody has: handed on, kept or closed. */
-  private receive(pooled: PooledConnection, nowMs: number): void {
-    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
-    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
-    if (reason === undefined) this.offer(pooled, nowMs);
-    else this.discard(pooled, reason);
   }
 
   private offer(pooled: PooledConnection, nowMs: number): void {
@@ -264,43 +260,6 @@ export class Pool {
     } else this.discard(pooled, REASONS.suspended);
   }
 
-  private add(connection: Connection): void {
-    if (this.isClosing || this.connections.size >= this.options.max) {
-      const reason = this.isClosing ? 'the pool closed while it was opened' : REASONS.surplus;
-      const { backendPid } = connection;
-      this.parts.events.emit('connection:closed', { node: this.node, backendPid, reason });
-      void connection.end(END_TIMEOUT_MS);
-      return;
-    }
-    const pooled = new PooledConnection(connection, this.clock, this.options, this.parts);
-    const nowMs = this.clock.monotonicMs();
-    if (this.connections.size === 0 && this.isServing) this.admission.restart(nowMs);
-    this.connections.add(pooled);
-    this.counters.opened++;
-    connection.onClosed = (reason) => this.discard(pooled, reason);
-    this.offer(pooled, nowMs);
-    this.control.opened();
-    this.grow();
-  }
-
-  /** Nobody can be served when there is no connection at all; otherwise those who wait may be. */
-  private connectFailed(error: ConnectionError): void {
-    // Those who wait for the end of a suspension do not wait for a server that is away meanwhile.
-    if (this.connections.size + this.connector.connecting > 0 || this.control.isSuspended)
-      this.connector.retryLater(() => this.grow());
-    else this.admission.refuseAll(error);
-  }
-
-  private async validate(pooled: PooledConnection): Promise<void> {
-    this.validating++;
-    const lives = await answers(pooled);
-    this.validating--;
-    if (lives) this.receive(pooled, this.clock.monotonicMs());
-    else this.discard(pooled, 'it did not answer any more');
-    // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
-    if (!lives) this.grow();
-  }
-
   private async clean(pooled: PooledConnection, reset: boolean): Promise<void> {
     const failure = await clean(pooled, reset);
     if (failure === undefined) this.give(pooled);
@@ -311,7 +270,7 @@ export class Pool {
     const startedAtMs = this.clock.monotonicMs();
     this.isClosing = true;
     this.isServing = false;
-    const connected = this.connector.stop();
+    const connected = this.supply.stop();
     await this.keeper.stop();
     const closes = new ShutdownError(`The pool of "${this.node}" closes.`);
     this.admission.close(closes);

@@ -1,4 +1,5 @@
-// What a pool runs on its connections for itself: is it alive, is it clean.
+// What a pool says on its connections for itself: is it alive, is it clean, goodbye.
+import type { Connection } from '../driver/driver.js';
 import type { PooledConnection } from './pooled-connection.js';
 
 /** Takes back what a session may have set; DEALLOCATE is left out, for statements stay prepared. */
@@ -8,6 +9,9 @@ const RESET =
 
 /** Longest time of each of these, in ms; a connection that takes longer is destroyed. */
 const TIMEOUT_MS = 2_000;
+
+/** Longest time for saying goodbye, in ms. */
+const END_TIMEOUT_MS = 2_000;
 
 /** Whether the server still answers; an empty statement is the cheapest question. */
 export function answers(pooled: PooledConnection): Promise<boolean> {
@@ -19,6 +23,11 @@ export async function clean(pooled: PooledConnection, reset: boolean): Promise<s
   if (!reset)
     return (await rollBack(pooled)) ? undefined : 'its transaction could not be rolled back';
   return (await resetSession(pooled)) ? undefined : 'its session could not be reset';
+}
+
+/** Closes a session that nobody waits for. */
+export function sayGoodbye(connection: Connection): void {
+  void connection.end(END_TIMEOUT_MS);
 }
 
 /** Ends an open transaction; false when the connection cannot be used any more. */

@@ -28,6 +28,16 @@ export interface BenchedTrip {
   readonly ends: TripEnd[];
 }
 
+/** The error that a caller was told; undefined when he was told none yet. */
+export function errorOf({ ends: [end] }: BenchedTrip): unknown {
+  return end !== undefined && 'error' in end ? end.error : undefined;
+}
+
+/** True when a caller was told a result. */
+export function isAnswered({ ends: [end] }: BenchedTrip): boolean {
+  return end !== undefined && 'result' in end;
+}
+
 /** Hosts trips as the trip desk does. */
 export class TripBench implements TripHost {
   readonly wheel: TimerWheel;
