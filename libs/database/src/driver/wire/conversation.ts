@@ -193,7 +193,7 @@ export class Conversation {
         this.parsed(exchange);
         return;
       case MESSAGE.rowDescription:
-        exchange.described(buffer, at);
+        exchange.described(buffer, at, end);
         return;
       case MESSAGE.noData:
         exchange.prepared?.learn(undefined);

@@ -6,7 +6,9 @@ import { BrokenRowError } from '../rows/broken-row.js';
 import type { Column } from '../rows/column.js';
 import { newRowReader } from '../rows/row-reader.js';
 import type { RowReader } from '../rows/row-reader.js';
-import { readColumns, readCommandTag } from './server-messages.js';
+import { layoutOf } from './layout.js';
+import type { Layout } from './layout.js';
+import { readCommandTag } from './server-messages.js';
 import type { CommandTag } from './server-messages.js';
 import type { PreparedStatement } from './statement-cache.js';
 
@@ -53,7 +55,8 @@ export class Exchange {
   isJoined = false;
   /** True once the server has run it to its end; its columns and rows are all there. */
   hasRun = false;
-  private columns: readonly Column[] | undefined;
+  /** What the server told in this exchange. */
+  private layout: Layout | undefined;
   private reader: RowReader | undefined;
   private rows: unknown[] = [];
   private result: WireResult | WireResult[] | undefined;
@@ -65,7 +68,7 @@ export class Exchange {
   /** Begins anew, to be sent again. */
   reset(): void {
     this.error = this.prepared = this.formats = this.parsing = undefined;
-    this.columns = this.reader = this.result = undefined;
+    this.layout = this.reader = this.result = undefined;
     this.rows = [];
     this.prefaceLeft = this.question.preface.length;
     this.isRepeated = true;
@@ -78,10 +81,10 @@ export class Exchange {
   }
 
   /** RowDescription. */
-  described(buffer: Buffer, at: number): void {
-    this.columns = Object.freeze(readColumns(buffer, at));
+  described(buffer: Buffer, at: number, end: number): void {
+    this.layout = layoutOf(buffer, at, end);
     this.reader = undefined;
-    if (this.prepared !== undefined) this.prepared.learn(this.columns);
+    this.prepared?.learn(this.layout);
   }
 
   /** DataRow. After an error of a parser the rest is only counted down. False when the bytes are no row at all. */
@@ -113,23 +116,23 @@ export class Exchange {
   }
 
   private add({ command, rowCount, oid }: CommandTag): void {
-    const fields = this.columns ?? this.prepared?.columns ?? NO_COLUMNS;
+    const fields = (this.layout ?? this.prepared?.layout)?.columns ?? NO_COLUMNS;
     const result: WireResult = { command, rowCount, oid, rows: this.rows, fields };
     if (this.result === undefined) this.result = result;
     else if (Array.isArray(this.result)) this.result.push(result);
     else this.result = [this.result, result];
     if (this.isExtended) return;
     this.rows = [];
-    this.columns = this.reader = undefined;
+    this.layout = this.reader = undefined;
   }
 
   private newReader(): RowReader {
     const { rowMode = 'object', types } = this.question.statement;
     const { prepared, formats } = this;
-    const columns = this.columns ?? prepared?.columns;
-    if (columns === undefined) throw new Error('The server sent a row before its columns.');
-    if (prepared === undefined || rowMode === 'array' || types !== undefined)
-      return newRowReader(columns, formats, rowMode, types);
-    return prepared.readerOf(columns, formats);
+    const layout = this.layout ?? prepared?.layout;
+    if (layout === undefined) throw new Error('The server sent a row before its columns.');
+    if (rowMode === 'array' || types !== undefined)
+      return newRowReader(layout.columns, formats, rowMode, types);
+    return layout.readerOf(formats);
   }
 }

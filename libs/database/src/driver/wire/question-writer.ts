@@ -39,8 +39,8 @@ export class QuestionWriter {
     for (const closed of this.cache.takeClosing()) this.writer.closeStatement(closed);
     for (const command of preface) this.writeCommand(exchange, command);
     this.writeParse(exchange, prepared, text);
-    prepared?.refresh();
-    if (this.hasIsoDates && types === undefined) exchange.formats = prepared?.formats;
+    prepared?.layout?.refresh();
+    if (this.hasIsoDates && types === undefined) exchange.formats = prepared?.layout?.formats;
     this.writer.bind(prepared?.name ?? '', values, exchange.formats);
     if (prepared?.isDescribed !== true) this.writer.describePortal();
     this.writer.execute();

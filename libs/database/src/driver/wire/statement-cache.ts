@@ -1,24 +1,15 @@
 // Statements that one session has prepared, and which texts are worth it.
-import type { Column } from '../rows/column.js';
-import { watchParsers } from '../rows/parsers.js';
-import { chooseFormats } from '../rows/plan.js';
-import { newRowReader } from '../rows/row-reader.js';
-import type { RowReader } from '../rows/row-reader.js';
+import type { Layout } from './layout.js';
 
 /** A statement that the server keeps for one session. */
 export class PreparedStatement {
   /** True once it is on its way to the server. */
   isSent = false;
-  /** Formats to ask for; undefined is text for all, or not known yet. */
-  formats: readonly (0 | 1)[] | undefined;
   /** True once the server has told what it gives: from then on nobody asks again. */
   isDescribed = false;
-  /** Undefined for a statement that gives no rows. */
-  columns: readonly Column[] | undefined;
+  /** Undefined for a statement that gives no rows, and until that is known. */
+  layout: Layout | undefined;
   usedAt = 0;
-  private isCurrent: () => boolean = () => true;
-  private reader: RowReader | undefined;
-  private readFormats: readonly (0 | 1)[] | undefined;
 
   constructor(
     readonly name: string,
@@ -28,32 +19,10 @@ export class PreparedStatement {
   ) {}
 
   /** The server has told what it gives. */
-  learn(columns: readonly Column[] | undefined): void {
+  learn(layout: Layout | undefined): void {
     if (this.isDescribed) return;
     this.isDescribed = true;
-    this.columns = columns;
-    this.choose();
-  }
-
-  /** Before each use: an application may have set a parser of `pg` since. */
-  refresh(): void {
-    if (!this.isCurrent()) this.choose();
-  }
-
-  private choose(): void {
-    if (this.columns === undefined) return;
-    this.formats = chooseFormats(this.columns, undefined);
-    this.isCurrent = watchParsers(this.columns, undefined);
-    this.reader = undefined;
-  }
-
-  /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
-  readerOf(columns: readonly Column[], formats: readonly (0 | 1)[] | undefined): RowReader {
-    if (this.reader === undefined || this.readFormats !== formats) {
-      this.reader = newRowReader(columns, formats, 'object', undefined);
-      this.readFormats = formats;
-    }
-    return this.reader;
+    this.layout = layout;
   }
 }
 

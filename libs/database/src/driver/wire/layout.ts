@@ -1,0 +1,65 @@
+// What results look like: their columns, and how their rows are read. Remembered, whatever statement gives them.
+import { latin1 } from '../rows/column.js';
+import type { Column } from '../rows/column.js';
+import { watchParsers } from '../rows/parsers.js';
+import { chooseFormats } from '../rows/plan.js';
+import { newRowReader } from '../rows/row-reader.js';
+import type { RowReader } from '../rows/row-reader.js';
+import { readColumns } from './server-messages.js';
+
+type Formats = readonly (0 | 1)[] | undefined;
+
+/** Layouts that are remembered; the oldest one goes first. To plan one costs 3 us, and 1 us more for each column. */
+const MAX_LAYOUTS = 500;
+/** Longer descriptions are read anew each time, in bytes. */
+const MAX_BYTES = 8_192;
+
+/** The columns of a result, and the readers of its rows. */
+export class Layout {
+  /** Formats to ask for; undefined is text for all. */
+  formats: Formats;
+  private isCurrent: () => boolean = () => false;
+  private textReader: RowReader | undefined;
+  private reader: RowReader | undefined;
+
+  constructor(readonly columns: readonly Column[]) {
+    this.refresh();
+  }
+
+  /** Before each use: an application may have set a parser of `pg` since. */
+  refresh(): void {
+    if (this.isCurrent()) return;
+    this.formats = chooseFormats(this.columns, undefined);
+    this.isCurrent = watchParsers(this.columns, undefined);
+    this.textReader = this.reader = undefined;
+  }
+
+  /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
+  readerOf(formats: Formats): RowReader {
+    if (formats === undefined) return (this.textReader ??= this.newReader(formats));
+    // Asked for before a parser was set: for these rows alone.
+    if (formats !== this.formats) return this.newReader(formats);
+    return (this.reader ??= this.newReader(formats));
+  }
+
+  private newReader(formats: Formats): RowReader {
+    return newRowReader(this.columns, formats, 'object', undefined);
+  }
+}
+
+const layouts = new Map<string, Layout>();
+
+/** The layout that a RowDescription tells. */
+export function layoutOf(buffer: Buffer, at: number, end: number): Layout {
+  if (end - at > MAX_BYTES) return new Layout(Object.freeze(readColumns(buffer, at)));
+  const description = latin1(buffer, at, end);
+  const known = layouts.get(description);
+  if (known !== undefined) {
+    known.refresh();
+    return known;
+  }
+  const fresh = new Layout(Object.freeze(readColumns(buffer, at)));
+  if (layouts.size >= MAX_LAYOUTS) layouts.delete(layouts.keys().next().value ?? '');
+  layouts.set(description, fresh);
+  return fresh;
+}
