@@ -267,6 +267,40 @@ describe('a connection that rests', () => {
     expect(driver.attempts).toBe(2);
   });
 
+  describe('and is lost right behind its answer', () => {
+    beforeEach(async () => {
+      open({ max: 1, validateAfterIdleMs: 1_000 });
+      const [first] = callers(1);
+      await clock.elapseMs(0);
+      first?.giveBack();
+      await clock.elapseMs(5_000);
+      driver.script = () => ({ hangs: true });
+    });
+
+    /** Both are in what the socket gives at once. */
+    function answerAndLose(): void {
+      driver.connections[0]?.answer({});
+      driver.connections[0]?.lose('57P01');
+    }
+
+    it('goes to nobody: who waits gets a new one', async () => {
+      const caller = new Caller();
+      answerAndLose();
+      await clock.elapseMs(0);
+      expect(caller.told).toBe(1);
+      expect(caller.got?.connection.isUsable).toBe(true);
+      expect(driver.attempts).toBe(2);
+      expect(pool.stats()).toMatchObject({ total: 1, idle: 0, leased: 1 });
+    });
+
+    it('does not rest either', async () => {
+      pool.abandon(new Caller());
+      answerAndLose();
+      await clock.elapseMs(0);
+      expect(pool.stats()).toMatchObject({ total: 0, idle: 0, leased: 0, closed: 1 });
+    });
+  });
+
   it('that is lost while it rests is forgotten, and the minimum restored', async () => {
     open({ min: 2 }).start();
     await clock.elapseMs(0);

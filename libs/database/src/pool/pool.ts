@@ -166,15 +166,6 @@ export class Pool {
     else this.receive(pooled);
   }
 
-  /** A clean connection that nobody has: handed on, kept or closed. */
-  receive(pooled: PooledConnection): void {
-    const nowMs = this.clock.monotonicMs();
-    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
-    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
-    if (reason === undefined) this.offer(pooled, nowMs);
-    else this.discard(pooled, reason);
-  }
-
   /** Takes a new connection in: for who waits, or for who comes next. */
   add(pooled: PooledConnection): void {
     const nowMs = this.clock.monotonicMs();
@@ -246,6 +237,15 @@ export class Pool {
   private mark(pooled: PooledConnection, nowMs: number): void {
     pooled.takenAtMs = nowMs;
     this.counters.acquired++;
+  }
+
+  /** A clean connection that nobody has: handed on, kept or closed. */
+  private receive(pooled: PooledConnection): void {
+    const nowMs = this.clock.monotonicMs();
+    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
+    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
+    if (reason === undefined) this.offer(pooled, nowMs);
+    else this.discard(pooled, reason);
   }
 
   private offer(pooled: PooledConnection, nowMs: number): void {
