@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   ConnectionError,
   InDoubtError,
+  PoolDeadlockError,
   PoolTimeoutError,
   QueryError,
   QueryTimeoutError,
@@ -106,7 +107,7 @@ describe('a connection', () => {
     const { pools } = await start({ pool: { max: 1, min: 0 } });
     const pool = pools.pgPool();
     const stale = await pool.connect();
-    const busy = stale.query('select pg_sleep(0.05)');
+    const busy = stale.query('select pg_sleep(0.1)');
     const waiting = failure(stale.query('insert into item values (1)'), UsageError);
     stale.release();
     const next = await pool.connect();
@@ -164,6 +165,54 @@ describe('many callers', () => {
     expect(error.code).toBe('DB_POOL_TIMEOUT');
     waiting.release();
     client.release();
+  });
+});
+
+describe('pool.query() in a hook, while the code around it holds a connection', () => {
+  it('fails at once where it could never get one', async () => {
+    const { db, pools, record } = await start({
+      pool: { max: 1, min: 1, acquireTimeoutMs: 5_000 },
+    });
+    const failed = record('transaction:hook-failed');
+    const told = record('lease:nested');
+    const startedAtMs = performance.now();
+    await db.session(() =>
+      db.transaction(async (tx) => {
+        await tx.query('select 1');
+        tx.afterCommit(async () => void (await pools.pgPool().query('select 1')));
+      }),
+    );
+    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    expect(failed).toEqual([{ error: expect.any(PoolDeadlockError) }]);
+    expect(told).toEqual([expect.objectContaining({ waits: true })]);
+    expect(await db.one('select 1 as one')).toEqual({ one: 1 });
+  });
+
+  it('goes before those who hold none, for they may wait for it', async () => {
+    const { db, pools } = await start({ pool: { max: 2, min: 2 } });
+    const order: string[] = [];
+    let isInside = false;
+    const others = waitFor(() => isInside, { describe: 'the inner transaction' }).then(() => {
+      const asked = [1, 2, 3].map(() => db.query('select pg_sleep(0.1)'));
+      return Promise.all(asked.map((query) => query.then(() => order.push('other'))));
+    });
+    const inner = (): Promise<void> =>
+      db.transaction(
+        async (tx) => {
+          await tx.query('select 1');
+          isInside = true;
+          await waitFor(() => pools.stats()[0]?.waiting === 3, { describe: 'others to wait' });
+          tx.afterCommit(async () => {
+            await pools.pgPool().query('select 1');
+            order.push('hook');
+          });
+        },
+        { propagation: 'requires-new' },
+      );
+    await db.transaction((tx) => tx.query('select 1').then(inner));
+    await others;
+    // The first one has got the connection of the inner transaction when the hook asks.
+    expect(order[1]).toBe('hook');
   });
 });
 

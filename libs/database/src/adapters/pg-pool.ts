@@ -160,8 +160,15 @@ export class PgPool extends EventEmitter {
     }
     this.requireNoBoundary(what);
     const limitMs = timeoutMs ?? this.parts.timeoutMs?.();
-    if (this.isWatched) tell(caller, this.onClient(what, limitMs));
-    else this.roleDesk.send(what, { timeoutMs: limitMs, pinned: this.parts.ambient.scope }, caller);
+    if (this.isWatched) {
+      tell(caller, this.onClient(what, limitMs));
+      return;
+    }
+    const { ambient } = this.parts;
+    const pinned = ambient.scope;
+    // Code of a hook, for one, has no scope while a transaction around it has a connection.
+    const holding = pinned === undefined ? ambient.holding : undefined;
+    this.roleDesk.send(what, { timeoutMs: limitMs, pinned, holding }, caller);
   }
 
   /** True when somebody waits for the events of `pg-pool`: then each statement goes through a client, as there. */

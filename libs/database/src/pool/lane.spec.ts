@@ -1,6 +1,5 @@
 // Who shares a connection, who is rescued from behind whom, and that each caller is told once, whatever happens.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConnectionTarget } from '../driver/target.js';
 import {
   ConnectionError,
   ParameterError,
@@ -11,56 +10,47 @@ import {
   ShutdownError,
 } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
-import { Events } from '../kernel/events.js';
-import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
-import { FakeClock } from '../testing/fake-clock.js';
+import type { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer, FakeConnection } from '../testing/fake-connection.js';
-import { FakeDriver } from '../testing/fake-driver.js';
-import { TripBench } from '../testing/trip-bench.js';
+import type { FakeDriver } from '../testing/fake-driver.js';
+import { PoolBench } from '../testing/pool-bench.js';
+import { errorOf, isAnswered } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
 import type { LaneStats } from './pool-stats.js';
-import { PoolStage } from './pool.stage.js';
-import { POOL_DEFAULTS } from './pool.options.js';
 import type { PoolOptions } from './pool.options.js';
-import { Pool } from './pool.js';
+import type { Pool } from './pool.js';
 
 const FAST = 'select fast';
 const SLOW = 'select slow';
 
+let bench: PoolBench;
 let clock: FakeClock;
 let driver: FakeDriver;
 let pool: Pool;
-let bench: TripBench;
 let enter: Enter;
 let keepsBackend = true;
 let sent: BenchedTrip[] = [];
 
 async function open(options: Partial<PoolOptions> = {}): Promise<void> {
-  const whole = { ...POOL_DEFAULTS, max: 16, min: 16, maxConnecting: 16, ...options };
-  const connect = (): ReturnType<FakeDriver['connect']> =>
-    driver.connect({} as ConnectionTarget, whole.connectTimeoutMs);
-  const parts = { node: 'primary', options: whole, clock, events: new Events(), connect };
-  pool = new Pool({ ...parts, keepsBackend: () => keepsBackend, latencyMs: () => 0.5 });
-  enter = last(new PoolStage(pool, clock));
+  const size = { max: 16, min: 16, maxConnecting: 16 };
+  const server = { keepsBackend: () => keepsBackend, latencyMs: () => 0.5 };
+  ({ pool, enter } = bench.pool({ ...size, ...options }, server));
   pool.start();
   await clock.elapseMs(0);
 }
 
 beforeEach(() => {
-  clock = new FakeClock();
-  driver = new FakeDriver(clock);
-  bench = new TripBench(clock);
+  bench = new PoolBench();
+  ({ clock, driver } = bench);
   keepsBackend = true;
   sent = [];
 });
 
 afterEach(async () => {
   driver.script = () => undefined;
-  const closing = pool.close();
-  await clock.elapseMs(20_000);
-  await closing;
+  await bench.close(pool);
   // Each was told, and once.
   expect(sent.filter(({ ends }) => ends.length !== 1)).toEqual([]);
   expect(pool.stats()).toMatchObject({ total: 0, leased: 0, waiting: 0, lane: { inFlight: 0 } });
@@ -85,9 +75,6 @@ async function makeKnown(text = FAST): Promise<void> {
 }
 
 const lane = (): LaneStats => pool.stats().lane;
-const errorOf = ({ ends: [end] }: BenchedTrip): unknown =>
-  end !== undefined && 'error' in end ? end.error : undefined;
-const isAnswered = ({ ends: [end] }: BenchedTrip): boolean => end !== undefined && 'result' in end;
 /** Every statement from now on is answered like this. */
 const answer = (given: FakeAnswer | ((text: string) => FakeAnswer | undefined)): void => {
   driver.script = ({ text }) => (typeof given === 'function' ? given(text) : given);
@@ -653,9 +640,7 @@ describe('errors and losses', () => {
   it('when the pool closes, those who wait are refused and those under way are ended', async () => {
     answer({ hangs: true });
     for (let count = 0; count < 150; count++) send(FAST, { timeoutMs: 60_000 });
-    const closing = pool.close();
-    await clock.elapseMs(20_000);
-    await closing;
+    await bench.close(pool);
     expect(sent.every((trip) => errorOf(trip) instanceof ShutdownError)).toBe(true);
   });
 });

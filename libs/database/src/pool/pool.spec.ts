@@ -207,6 +207,50 @@ describe('the queue', () => {
   });
 });
 
+describe('how long a use takes', () => {
+  const MAX_WAITING = 40;
+
+  beforeEach(() => {
+    open({ max: 1, maxWaiting: MAX_WAITING, queueTargetMs: 0 });
+    driver.script = ({ text }) => (text === 'ROLLBACK' ? { afterMs: 500 } : undefined);
+  });
+
+  /** Has a connection for 10 ms, and leaves a transaction open on it, whose ROLLBACK takes 500 ms. */
+  async function use(giveBack: (pooled: PooledConnection) => void): Promise<void> {
+    const caller = new Caller();
+    await clock.elapseMs(0);
+    const pooled = caller.got as PooledConnection;
+    await pooled.command('BEGIN', 1_000);
+    await clock.elapseMs(10);
+    giveBack(pooled);
+    await clock.elapseMs(500);
+  }
+
+  /** What somebody is told who finds the queue full. */
+  async function retryAfterMs(): Promise<number> {
+    callers(1);
+    await clock.elapseMs(0);
+    callers(MAX_WAITING);
+    return (new Caller().error as PoolOverloadedError).retryAfterMs;
+  }
+
+  it('is counted once, until the connection is clean: who waits waits for that too', async () => {
+    for (let count = 0; count < 100; count++) await use((pooled) => pool.give(pooled));
+    expect(await retryAfterMs()).toBeCloseTo(MAX_WAITING * 510, -1);
+  });
+
+  it('is counted when the connection could not be cleaned, too', async () => {
+    driver.script = ({ text }) => (text === 'ROLLBACK' ? { loses: 'killed', afterMs: 500 } : {});
+    for (let count = 0; count < 100; count++) await use((pooled) => pool.give(pooled));
+    expect(await retryAfterMs()).toBeCloseTo(MAX_WAITING * 510, -1);
+  });
+
+  it('is not told by a connection that several have shared, nor by its cleaning', async () => {
+    for (let count = 0; count < 100; count++) await use((pooled) => pool.accept(pooled));
+    expect(await retryAfterMs()).toBe(1_000);
+  });
+});
+
 describe('a connection that rests', () => {
   it('is given out again, the one that was used last first', async () => {
     open();
@@ -265,6 +309,40 @@ describe('a connection that rests', () => {
     await clock.elapseMs(1);
     expect(caller.got).toBeDefined();
     expect(driver.attempts).toBe(2);
+  });
+
+  describe('and is lost right behind its answer', () => {
+    beforeEach(async () => {
+      open({ max: 1, validateAfterIdleMs: 1_000 });
+      const [first] = callers(1);
+      await clock.elapseMs(0);
+      first?.giveBack();
+      await clock.elapseMs(5_000);
+      driver.script = () => ({ hangs: true });
+    });
+
+    /** Both are in what the socket gives at once. */
+    function answerAndLose(): void {
+      driver.connections[0]?.answer({});
+      driver.connections[0]?.lose('57P01');
+    }
+
+    it('goes to nobody: who waits gets a new one', async () => {
+      const caller = new Caller();
+      answerAndLose();
+      await clock.elapseMs(0);
+      expect(caller.told).toBe(1);
+      expect(caller.got?.connection.isUsable).toBe(true);
+      expect(driver.attempts).toBe(2);
+      expect(pool.stats()).toMatchObject({ total: 1, idle: 0, leased: 1 });
+    });
+
+    it('does not rest either', async () => {
+      pool.abandon(new Caller());
+      answerAndLose();
+      await clock.elapseMs(0);
+      expect(pool.stats()).toMatchObject({ total: 0, idle: 0, leased: 0, closed: 1 });
+    });
   });
 
   it('that is lost while it rests is forgotten, and the minimum restored', async () => {

@@ -138,9 +138,7 @@ export class Pool {
 
   /** Gives a connection back; `reset` when its session may have been touched. */
   give(pooled: PooledConnection, reset = false): void {
-    const nowMs = this.clock.monotonicMs();
-    this.counters.used(nowMs - pooled.takenAtMs);
-    this.accept(pooled, reset);
+    this.takeBack(pooled, reset, pooled.takenAtMs);
   }
 
   /**
@@ -158,21 +156,8 @@ export class Pool {
   }
 
   /** Takes back what was not used by one caller alone: it says nothing of how long a use takes. */
-  accept(pooled: PooledConnection, reset = false): void {
-    if (!pooled.connection.isUsable) this.discard(pooled, 'it was lost');
-    else if (pooled.isEnding) pooled.afterEnding(() => this.accept(pooled, reset));
-    else if (reset || pooled.connection.transactionStatus !== 'idle')
-      void this.clean(pooled, reset);
-    else this.receive(pooled);
-  }
-
-  /** A clean connection that nobody has: handed on, kept or closed. */
-  receive(pooled: PooledConnection): void {
-    const nowMs = this.clock.monotonicMs();
-    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
-    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
-    if (reason === undefined) this.offer(pooled, nowMs);
-    else this.discard(pooled, reason);
+  accept(pooled: PooledConnection): void {
+    this.takeBack(pooled, false, undefined);
   }
 
   /** Takes a new connection in: for who waits, or for who comes next. */
@@ -248,6 +233,33 @@ export class Pool {
     this.counters.acquired++;
   }
 
+  /** `usedSinceMs` where one caller alone had it: his use lasts until it is clean, for who waits waits for that too. */
+  private takeBack(
+    pooled: PooledConnection,
+    reset: boolean,
+    usedSinceMs: number | undefined,
+  ): void {
+    const { isUsable, transactionStatus } = pooled.connection;
+    if (isUsable && pooled.isEnding)
+      pooled.afterEnding(() => this.takeBack(pooled, reset, usedSinceMs));
+    else if (isUsable && (reset || transactionStatus !== 'idle'))
+      void this.clean(pooled, reset, usedSinceMs);
+    else {
+      this.countUse(usedSinceMs);
+      if (isUsable) this.receive(pooled);
+      else this.discard(pooled, 'it was lost');
+    }
+  }
+
+  /** A clean connection that nobody has: handed on, kept or closed. */
+  private receive(pooled: PooledConnection): void {
+    const nowMs = this.clock.monotonicMs();
+    const isOver = this.isClosing || nowMs >= pooled.expiresAtMs;
+    const reason = isOver ? 'its time is up' : this.control.verdictOn(pooled);
+    if (reason === undefined) this.offer(pooled, nowMs);
+    else this.discard(pooled, reason);
+  }
+
   private offer(pooled: PooledConnection, nowMs: number): void {
     const { admission, isServing } = this;
     const waiter = isServing ? admission.next(nowMs) : admission.queue.shiftNested();
@@ -260,10 +272,21 @@ export class Pool {
     } else this.discard(pooled, REASONS.suspended);
   }
 
-  private async clean(pooled: PooledConnection, reset: boolean): Promise<void> {
+  private async clean(
+    pooled: PooledConnection,
+    reset: boolean,
+    usedSinceMs: number | undefined,
+  ): Promise<void> {
     const failure = await clean(pooled, reset);
-    if (failure === undefined) this.give(pooled);
-    else this.discard(pooled, failure);
+    if (failure === undefined) this.takeBack(pooled, false, usedSinceMs);
+    else {
+      this.countUse(usedSinceMs);
+      this.discard(pooled, failure);
+    }
+  }
+
+  private countUse(sinceMs: number | undefined): void {
+    if (sinceMs !== undefined) this.counters.used(this.clock.monotonicMs() - sinceMs);
   }
 
   private async shutDown(): Promise<void> {

@@ -21,8 +21,8 @@ export interface SuppliedPool {
   readonly control: Pick<PoolControl, 'isSuspended' | 'missing'>;
   /** A new connection is the pool's. */
   add(pooled: PooledConnection): void;
-  /** A connection that was asked whether it lives does. */
-  receive(pooled: PooledConnection): void;
+  /** A connection that was asked whether it lives has answered. */
+  accept(pooled: PooledConnection): void;
   discard(pooled: PooledConnection, reason: string): void;
 }
 
@@ -67,15 +67,15 @@ export class Supply {
     );
   }
 
-  /** Asks a connection that nobody has whether it lives; the pool receives it then, or another one is opened. */
+  /** Asks a connection that nobody has whether it lives; the pool takes it back then, or another one is opened. */
   async validate(pooled: PooledConnection): Promise<void> {
     this.validating++;
     const lives = await answers(pooled);
     this.validating--;
-    if (lives) this.pool.receive(pooled);
+    if (lives) this.pool.accept(pooled);
     else this.pool.discard(pooled, 'it did not answer any more');
-    // Somebody waits for it; and when it was lost meanwhile, its discard came while it still counted.
-    if (!lives) this.grow();
+    // When it was lost meanwhile, be it right behind its answer, its discard came while it still counted.
+    this.grow();
   }
 
   /** Nothing is opened later; resolves when the attempts under way have ended. */

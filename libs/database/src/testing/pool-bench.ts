@@ -7,6 +7,7 @@ import { POOL_DEFAULTS } from '../pool/pool.options.js';
 import type { PoolOptions } from '../pool/pool.options.js';
 import { PoolStage } from '../pool/pool.stage.js';
 import { Pool } from '../pool/pool.js';
+import type { PoolParts } from '../pool/pool.js';
 import { last } from '../query/stage.js';
 import type { Enter } from '../query/stage.js';
 import type { TripRequest } from '../query/trip.js';
@@ -27,6 +28,9 @@ export interface BenchedPool {
   readonly enter: Enter;
 }
 
+/** What the server of a pool is like. */
+export type BenchedServer = Pick<PoolParts, 'keepsBackend' | 'latencyMs'>;
+
 /** Builds pools for a suite, and keeps what they have in common: the clock, the server, the events. */
 export class PoolBench extends TripBench {
   readonly driver: FakeDriver;
@@ -38,12 +42,12 @@ export class PoolBench extends TripBench {
   }
 
   /** A pool that was not started: the defaults but for `options`, and no minimum unless they set one. */
-  pool(options: Partial<PoolOptions> = {}): BenchedPool {
+  pool(options: Partial<PoolOptions> = {}, server: BenchedServer = {}): BenchedPool {
     const { clock, driver, events } = this;
     const whole = { ...POOL_DEFAULTS, min: 0, ...options };
     const connect = (): ReturnType<FakeDriver['connect']> =>
       driver.connect(TARGET, whole.connectTimeoutMs);
-    const pool = new Pool({ node: 'primary', options: whole, clock, events, connect });
+    const pool = new Pool({ ...server, node: 'primary', options: whole, clock, events, connect });
     return { pool, enter: last(new PoolStage(pool, clock)) };
   }
 
