@@ -24,6 +24,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `run` once after `delayMs`. */
   schedule(run: () => void, delayMs: number, options?: ScheduleOptions): Timer;
+  /** Calls `run` once, as soon as all that has come in until now was read. Keeps the process until then. */
+  afterInput(run: () => void): void;
   /** Resolves after `delayMs`; rejects with the signal's reason when it is aborted. Keeps the process. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -58,5 +60,6 @@ export const systemClock: Clock = Object.freeze({
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   schedule,
+  afterInput: (run: () => void) => void setImmediate(run),
   sleep,
 });

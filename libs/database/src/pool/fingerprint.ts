@@ -80,6 +80,11 @@ export class Fingerprint {
     );
   }
 
+  /** Time of a shared run, in ms; at most 0.5. */
+  get usualMs(): number {
+    return this.meanMs;
+  }
+
   /** Whether it may wait for others to be answered with it. */
   get isQuick(): boolean {
     return this.meanMs <= QUICK_MS;

@@ -3,11 +3,10 @@ import type { Clock } from '../kernel/clock.js';
 import { ConnectionError, QueryAbortedError } from '../kernel/errors.js';
 import type { DatabaseError } from '../kernel/errors.js';
 import { SkippedError } from '../driver/driver.js';
-import type { Reply } from '../driver/driver.js';
-import type { Statement } from '../query/query.js';
-import type { Phase, Trip } from '../query/trip.js';
+import type { Trip } from '../query/trip.js';
 import { STRIKE_MS } from './fingerprint.js';
 import type { Fingerprint, RoundTrip } from './fingerprint.js';
+import { Batch, LaneSlot } from './lane-slot.js';
 import type { PooledConnection, Sharer } from './pooled-connection.js';
 import type { StallLimit } from './stall-limit.js';
 
@@ -38,50 +37,6 @@ const FEW = 4;
 /** Reads that are answered together: with more of them a caller waits longer, and the server gains little. */
 const BATCH = 8;
 
-/** Reads that the server answers together. */
-class Batch {
-  size = 0;
-  /** What all of them took, in ms; undefined until they are answered. */
-  tookMs: number | undefined;
-
-  constructor(readonly isQuick: boolean) {}
-}
-
-/** One read on a shared connection. */
-export class LaneSlot implements Reply, Phase {
-  next: LaneSlot | undefined;
-  /** Undefined until it leaves, with the turn. */
-  batch: Batch | undefined;
-  /** Undefined once nobody waits for the answer any more. */
-  trip: Trip | undefined;
-  readonly statement: Statement;
-
-  constructor(
-    private readonly member: LaneMember,
-    trip: Trip,
-    readonly fingerprint: Fingerprint,
-    readonly sentAtMs: number,
-    /** Where it was rescued from. */
-    readonly from: LaneSlot | undefined,
-  ) {
-    this.trip = trip;
-    this.statement = trip.statement;
-  }
-
-  replied(error: DatabaseError | undefined, result: unknown): void {
-    this.member.replied(this, error, result);
-  }
-
-  due(trip: Trip): void {
-    this.member.timedOut(this, trip);
-  }
-
-  interrupt(trip: Trip, error: DatabaseError): void {
-    this.member.drop(this);
-    trip.settle(error, undefined);
-  }
-}
-
 /** What reads share; borrowed from the pool for as long as there are any. */
 export class LaneMember implements Sharer {
   /** Reads under way, those that nobody waits for included. */
@@ -95,9 +50,8 @@ export class LaneMember implements Sharer {
   private head: LaneSlot | undefined;
   private tail: LaneSlot | undefined;
   private answeredAtMs = 0;
-  /** The first one that leaves at the end of this turn, and how many there are. */
-  private leaving: LaneSlot | undefined;
-  private leavingCount = 0;
+  /** Those that leave at the end of this turn. */
+  private readonly leaving: Array<LaneSlot | undefined> = [];
   /** The first one, when it took too long at the last look. */
   private suspect: LaneSlot | undefined;
   /** The one that the others were rescued from, until it is answered. */
@@ -129,21 +83,27 @@ export class LaneMember implements Sharer {
     return this.suspect !== undefined && this.suspect === this.head;
   }
 
+  /** Whether the connection may answer: a standby has no answer that only the primary may give. */
+  mayAnswer(needsPrimary: boolean): boolean {
+    return !needsPrimary || this.pooled.connection.isStandby !== true;
+  }
+
+  /** What its first reads usually take, in ms. */
+  get usualMs(): number {
+    const { head } = this;
+    return head === undefined ? 0 : head.fingerprint.usualMs * (head.batch?.size ?? 1);
+  }
+
   send(trip: Trip, fingerprint: Fingerprint, from?: LaneSlot): void {
     const { clock, statementTimeoutMs } = this.home;
     const nowMs = clock.monotonicMs();
     const slot = new LaneSlot(this, trip, fingerprint, nowMs, from);
-    if (this.tail === undefined) this.head = slot;
-    else this.tail.next = slot;
-    this.tail = slot;
     this.size++;
     trip.isSent = true;
     const hasOwnLimit = trip.request.timeoutMs !== undefined;
     trip.begin(slot, nowMs, hasOwnLimit ? Number.POSITIVE_INFINITY : nowMs + statementTimeoutMs);
-    if (this.leavingCount++ > 0) return;
-    this.leaving = slot;
     // After all promises that the last answers have settled: what their callers ask next goes along.
-    process.nextTick(this.depart);
+    if (this.leaving.push(slot) === 1) process.nextTick(this.depart);
   }
 
   /** The server has answered the first one, or the connection is lost. */
@@ -235,10 +195,8 @@ export class LaneMember implements Sharer {
     if (this.size === 0) return;
     this.isOpen = false;
     this.isStalled = true;
-    for (let slot = this.head; slot !== undefined; slot = slot.next) {
-      const { trip } = slot;
-      if (trip !== undefined) slot.interrupt(trip, error);
-    }
+    for (let slot = this.head; slot !== undefined; slot = slot.next) slot.abort(error);
+    for (const slot of this.leaving) slot?.abort(error);
     if (this.head !== undefined) this.stop(this.head, this.home.clock.monotonicMs());
   }
 
@@ -255,25 +213,44 @@ export class LaneMember implements Sharer {
     this.size--;
   }
 
-  /** Sends what was given in this turn: in batches when that is much, for then the server works less for each. */
+  /**
+   * Sends what was given in this turn: in batches when that is much, for then the server works less for each. A batch is of
+   * one shape, so that a slow shape holds up no other one.
+   */
   private readonly depart = (): void => {
-    const { connection } = this.pooled;
-    const most = this.leavingCount > FEW ? BATCH : 1;
-    let slot = this.leaving;
-    let batch: Batch | undefined;
-    this.leaving = undefined;
-    this.leavingCount = 0;
-    for (; slot !== undefined; slot = slot.next) {
-      const { isQuick } = slot.fingerprint;
-      if (batch === undefined || batch.size === most || !isQuick || !batch.isQuick) {
-        connection.endBatch();
-        batch = new Batch(isQuick);
-      }
+    const { leaving } = this;
+    const most = leaving.length > FEW ? BATCH : 1;
+    const nowMs = this.home.clock.monotonicMs();
+    for (const slot of leaving) if (slot !== undefined) slot.sentAtMs = nowMs;
+    for (let at = 0; at < leaving.length; at++) {
+      const slot = leaving[at];
+      if (slot !== undefined)
+        this.sendBatch(slot.fingerprint, at, slot.fingerprint.isQuick ? most : 1);
+    }
+    leaving.length = 0;
+  };
+
+  /** Sends those of a shape that leave, from `at` on, up to `most` of them. */
+  private sendBatch(fingerprint: Fingerprint, at: number, most: number): void {
+    const { leaving } = this;
+    const batch = new Batch();
+    for (let next = at; next < leaving.length && batch.size < most; next++) {
+      const slot = leaving[next];
+      if (slot?.fingerprint !== fingerprint) continue;
+      leaving[next] = undefined;
       batch.size++;
       slot.batch = batch;
-      connection.execute(slot.statement, slot, NO_PREFACE, 'batch');
+      this.link(slot);
+      this.pooled.connection.execute(slot.statement, slot, NO_PREFACE, 'batch');
     }
-  };
+    this.pooled.connection.endBatch();
+  }
+
+  private link(slot: LaneSlot): void {
+    if (this.tail === undefined) this.head = slot;
+    else this.tail.next = slot;
+    this.tail = slot;
+  }
 
   /** What came from a connection whose reads were sent again elsewhere tells which of them is slow. */
   private explain(slot: LaneSlot, error: DatabaseError | undefined, nowMs: number): void {

@@ -81,6 +81,9 @@ const answer = (given: FakeAnswer | ((text: string) => FakeAnswer | undefined)):
 };
 /** Slow statements hang until they are answered; the others are answered at once. */
 const hangSlow = (): void => answer((text) => (text === SLOW ? { hangs: true } : {}));
+const answerHanging = (): void => {
+  for (const connection of driver.connections) connection.answer({});
+};
 const isBusy = ({ underWay }: FakeConnection): boolean => underWay > 0;
 
 describe('who shares', () => {
@@ -296,6 +299,44 @@ describe('behind a read that takes long', () => {
     driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
   });
 
+  it('where all others are done, they are rescued at once: the machine is not busy', async () => {
+    // Those of late were slow, so that a shared read may take 3 ms.
+    answer({ afterMs: 0.9 });
+    for (let run = 0; run < 2; run++) {
+      send();
+      await clock.elapseMs(0.9);
+    }
+    hangSlow();
+    for (let run = 0; run < 4; run++) {
+      send();
+      await clock.elapseMs(0);
+    }
+    const behind = [send(SLOW), ...Array.from({ length: 7 }, () => send())].slice(1);
+    // On another connection, and answered.
+    send();
+    await clock.elapseMs(2.2);
+    expect(behind.every(isAnswered)).toBe(true);
+    expect(lane()).toMatchObject({ stalls: 1, rescued: 7 });
+    answerHanging();
+  });
+
+  it('while others are busy too, they are given more time', async () => {
+    answer({ afterMs: 0.9 });
+    send();
+    await clock.elapseMs(0.9);
+    answer((text) => (text === SLOW ? { hangs: true } : { afterMs: 0.3 }));
+    send(SLOW);
+    for (let at = 0; at < 7; at++) send();
+    for (let step = 0; step < 10; step++) {
+      send();
+      await clock.elapseMs(0.29);
+    }
+    expect(lane().stalls).toBe(0);
+    answer(() => ({}));
+    answerHanging();
+    await clock.elapseMs(20);
+  });
+
   it('who was rescued once waits behind no second one: he goes on alone', async () => {
     send(SLOW);
     const behind = [send(SLOW), ...Array.from({ length: 6 }, () => send())];
@@ -476,17 +517,23 @@ describe('in a batch', () => {
     expect(lane().batched).toBe(16);
   });
 
+  /** One of the same shape as the others. */
+  const sendOdd = (text = FAST): BenchedTrip =>
+    send(text, { statement: { text, values: ['odd'] } });
+  const hangOdd = (): void => {
+    driver.script = ({ values }) => (values?.[0] === 'odd' ? { hangs: true } : {});
+  };
   it('with a slow one each runs again alone; what is left of the batch is cancelled', async () => {
+    hangOdd();
     for (let at = 0; at < 3; at++) send();
-    hangSlow();
-    const slow = send(SLOW);
+    const odd = sendOdd();
     for (let at = 0; at < 4; at++) send();
     await clock.elapseMs(0);
     const stalled = driver.connections.find(isBusy);
     expect(sent.some(isAnswered)).toBe(false);
     await clock.elapseMs(8);
     expect(sent.filter(isAnswered)).toHaveLength(7);
-    expect(slow.ends).toEqual([]);
+    expect(odd.ends).toEqual([]);
     expect(lane()).toMatchObject({ stalls: 1, rescued: 8 });
     expect(stalled?.cancels).toBe(0);
     await clock.elapseMs(20);
@@ -495,49 +542,63 @@ describe('in a batch', () => {
     expect(lane().connections).toBe(0);
     // The slow one is where it was sent again, on a connection of its own.
     expect(pool.stats()).toMatchObject({ leased: 1, total: 16 });
-    driver.connections.find(({ runningText }) => runningText === SLOW)?.answer({});
+    answerHanging();
+    expect(isAnswered(odd)).toBe(true);
+  });
+
+  it('are of one shape each: a slow shape holds up its own batch, and runs once', async () => {
+    hangSlow();
+    for (let at = 0; at < 5; at++) send();
+    const slow = send(SLOW);
+    for (let at = 0; at < 2; at++) send();
+    await clock.elapseMs(0);
+    // Those before it and, in the same batch, those behind it.
+    expect(sent.filter(isAnswered)).toHaveLength(7);
+    await clock.elapseMs(50);
+    expect(slow.ends).toEqual([]);
+    const runs = driver.connections.flatMap(({ statements }) => statements);
+    expect(runs.filter(({ text }) => text === SLOW)).toHaveLength(45);
+    answerHanging();
     expect(isAnswered(slow)).toBe(true);
   });
 
   it('a shape that may be the slow one shares nothing until it was fast alone', async () => {
-    hangSlow();
+    driver.script = () => ({ hangs: true });
     for (let at = 0; at < 7; at++) send();
-    send(SLOW);
+    sendOdd();
     await clock.elapseMs(8);
     const before = lane().sent;
-    send(SLOW);
+    send();
     expect(lane().sent).toBe(before);
-    // The innocent ones have shown it when they were sent again.
-    send(FAST);
-    expect(lane().sent).toBe(before + 1);
+    await clock.elapseMs(5);
     answer({});
-    for (const connection of driver.connections) connection.answer({});
+    answerHanging();
     await clock.elapseMs(50);
-    send(SLOW);
+    send();
+    expect(lane().sent).toBe(before);
     await clock.elapseMs(1);
-    expect(lane().sent).toBe(before + 2);
+    send();
+    expect(lane().sent).toBe(before + 1);
   });
 
   it('a shape that holds others up twice leaves the lane for a while', async () => {
     for (let time = 0; time < 2; time++) {
-      answer({});
-      await clock.elapseMs(2_000);
-      await makeQuick(SLOW);
-      hangSlow();
-      for (let at = 0; at < 7; at++) send(FAST);
-      send(SLOW);
+      hangOdd();
+      for (let at = 0; at < 7; at++) send();
+      sendOdd();
       await clock.elapseMs(150);
-      for (const connection of driver.connections) connection.answer({});
+      answerHanging();
       await clock.elapseMs(1);
+      expect(lane().stalls).toBe(time + 1);
     }
     answer({});
     const before = lane().sent;
     for (let run = 0; run < 20; run++) {
-      send(SLOW);
+      send();
       await clock.elapseMs(0);
     }
     expect(lane().sent).toBe(before);
-    send(FAST);
+    send(SLOW);
     await clock.elapseMs(1);
     expect(lane().sent).toBe(before + 1);
   });
@@ -598,6 +659,17 @@ describe('errors and losses', () => {
     );
     expect(askedLast.length).toBeGreaterThan(0);
     expect(askedLast.some(({ isStandby }) => isStandby === true)).toBe(false);
+  });
+
+  it('a connection that has met a standby goes back when nobody else shares it', async () => {
+    for (const connection of driver.connections) connection.isStandby = true;
+    answer({ hangs: true });
+    const late = bench.open({ repeatable: true, shape: FAST, statement: { text: FAST } });
+    late.trip.needsPrimary = true;
+    enter(late.trip);
+    expect(errorOf(late)).toBeInstanceOf(ConnectionError);
+    expect(lane()).toMatchObject({ connections: 0, inFlight: 0 });
+    expect(pool.stats().leased).toBe(0);
   });
 
   it('a connection that dies under a hundred reads fails none of them', async () => {

@@ -6,13 +6,16 @@ import type { Admission } from './admission.js';
 import { Fingerprints, RoundTrip } from './fingerprint.js';
 import type { Fingerprint } from './fingerprint.js';
 import { LaneMember } from './lane-member.js';
-import type { LaneSlot, MemberHome } from './lane-member.js';
+import type { MemberHome } from './lane-member.js';
+import type { LaneSlot } from './lane-slot.js';
 import type { PoolOptions } from './pool.options.js';
 import { hasLargeValues } from './large-values.js';
 import { LaneWaiter, Recruit } from './lane-queue.js';
 import type { LaneStats } from './pool-stats.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { StallLimit } from './stall-limit.js';
+import { SharedConnections } from './shared-connections.js';
+import type { Sharing } from './shared-connections.js';
+import { limitOf, StallLimit } from './stall-limit.js';
 import type { Waiter } from './wait-queue.js';
 
 /** The pool as its lane sees it. */
@@ -45,8 +48,6 @@ export interface Rescuer {
   alone(trip: Trip): void;
 }
 
-/** A connection is filled up to here before the next one is taken. */
-const FILL = 8;
 /** Reads under way on one connection at a time: more where the network is slow. */
 const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
 /** Time between two looks for those that take too long, in ms. */
@@ -60,14 +61,12 @@ const POOL_SHARE = 4;
  * Chooses a shared connection for each read that is known to be harmless and fast, rescues those that wait behind a slow one,
  * and learns who is fast. Bounded: a few connections, a queue with the limits of the pool's, 16,384 shapes.
  */
-export class Lane implements MemberHome {
+export class Lane implements MemberHome, Sharing {
   readonly roundTrip: RoundTrip;
   /** How long the first read of a connection may take beyond the round trip before those behind it are rescued. */
   readonly stallLimit = new StallLimit();
   private readonly fingerprints: Fingerprints;
-  private readonly members: LaneMember[] = [];
-  /** Those that take nothing more, and are not empty yet. */
-  private readonly leaving = new Set<LaneMember>();
+  private readonly shared: SharedConnections;
   private recruit: Recruit | undefined;
   private rescuer: Rescuer | undefined;
   private timer: Timer | undefined;
@@ -80,6 +79,7 @@ export class Lane implements MemberHome {
   constructor(private readonly parts: LaneParts) {
     this.roundTrip = new RoundTrip(parts.latencyMs);
     this.fingerprints = new Fingerprints(this.roundTrip);
+    this.shared = new SharedConnections(this);
   }
 
   get clock(): Clock {
@@ -103,13 +103,11 @@ export class Lane implements MemberHome {
 
   /** Reads under way and waiting. */
   get load(): number {
-    let load = this.parts.admission.queue.size;
-    for (const { size } of this.members) load += size;
-    return load;
+    return this.parts.admission.queue.size + this.shared.load;
   }
 
   stats(): LaneStats {
-    const all = [...this.members, ...this.leaving];
+    const { all } = this.shared;
     return {
       max: this.max,
       connections: all.length,
@@ -137,10 +135,38 @@ export class Lane implements MemberHome {
       return false;
     }
     this.rescuer ??= rescuer;
-    const member = this.pick(trip.needsPrimary);
+    const member = this.shared.pick(trip.needsPrimary, this.cap);
     if (member === undefined) this.wait(trip, fingerprint, nowMs);
     else this.send(trip, fingerprint, member);
     return true;
+  }
+
+  /** @internal */
+  take(): PooledConnection | undefined {
+    return this.parts.pool.take();
+  }
+
+  /** @internal */
+  accept(pooled: PooledConnection): void {
+    this.parts.pool.accept(pooled);
+  }
+
+  /** @internal */
+  memberOf(pooled: PooledConnection): LaneMember {
+    const member = (pooled.sharer as LaneMember | undefined) ?? new LaneMember(pooled, this);
+    pooled.sharer = member;
+    return member;
+  }
+
+  /** @internal */
+  began(nowMs: number): void {
+    this.parts.admission.restart(nowMs);
+  }
+
+  /** @internal */
+  ended(): void {
+    this.parts.admission.pause();
+    if (this.parts.admission.queue.size > 0) this.enlist();
   }
 
   /** @internal */
@@ -160,9 +186,10 @@ export class Lane implements MemberHome {
    */
   rescued(trip: Trip, slot: LaneSlot): void {
     this.rescuedCount++;
-    const member = slot.from === undefined ? this.fitFor(trip) : undefined;
+    const isFirst = slot.from === undefined;
+    const member = isFirst ? this.shared.pickUnsuspected(trip.needsPrimary) : undefined;
     if (member === undefined) this.rescuer?.alone(trip);
-    else member.send(trip, slot.fingerprint, slot);
+    else this.sendTo(member, trip, slot.fingerprint, slot);
   }
 
   /** @internal It runs alone, to show whether it is fast after all. */
@@ -176,40 +203,36 @@ export class Lane implements MemberHome {
   moved(member: LaneMember): void {
     const nowMs = this.clock.monotonicMs();
     if (nowMs - member.borrowedAtMs > HOLD_MS) member.isOpen = false;
-    if (!member.isOpen) this.retire(member);
+    if (!member.isOpen) this.shared.retire(member);
     if (member.isOpen && member.size < this.cap) {
       this.parts.admission.next(nowMs)?.granted(member.pooled);
     }
-    if (member.size === 0 && !member.isCancelling) this.release(member);
+    if (member.size === 0 && !member.isCancelling) this.shared.release(member);
   }
 
   /** @internal The pool has lent a connection. */
   joined(pooled: PooledConnection): void {
     this.recruit = undefined;
     const nowMs = this.clock.monotonicMs();
-    const member = this.add(pooled, nowMs);
+    const member = this.shared.add(pooled);
     for (let left = this.cap; left > 0; left--) {
       const waiter = this.parts.admission.next(nowMs);
       if (waiter === undefined) break;
       waiter.granted(pooled);
     }
-    if (member.size === 0) this.release(member);
+    if (member.size === 0) this.shared.release(member);
   }
 
   /** @internal There will be no connection: unless some are shared already, nobody who waits is served. */
   lacks(error: DatabaseError): void {
     this.recruit = undefined;
-    if (this.members.length === 0) this.parts.admission.refuseAll(error);
+    if (this.shared.count === 0) this.parts.admission.refuseAll(error);
   }
 
   /** @internal Somebody's turn has come. */
   send(trip: Trip, fingerprint: Fingerprint, member: LaneMember): void {
-    if (trip.needsPrimary && member.pooled.connection.isStandby === true) {
-      this.rescuer?.alone(trip);
-      return;
-    }
     this.sentCount++;
-    member.send(trip, fingerprint);
+    this.sendTo(member, trip, fingerprint);
     this.watch();
   }
 
@@ -245,53 +268,12 @@ export class Lane implements MemberHome {
     return Math.min(max, Math.round(base + this.roundTrip.ms * perMs));
   }
 
-  /** The first one with little to do, else the one with the least; undefined when all are full. */
-  private pick(needsPrimary: boolean): LaneMember | undefined {
-    let best: LaneMember | undefined;
-    const { cap } = this;
-    for (const member of this.members) {
-      if (needsPrimary && member.pooled.connection.isStandby === true) continue;
-      if (member.size < FILL) return member;
-      if (member.size < cap && (best === undefined || member.size < best.size)) best = member;
+  private sendTo(member: LaneMember, trip: Trip, fingerprint: Fingerprint, from?: LaneSlot): void {
+    if (member.mayAnswer(trip.needsPrimary)) member.send(trip, fingerprint, from);
+    else {
+      if (member.size === 0) this.shared.release(member);
+      this.rescuer?.alone(trip);
     }
-    if (this.members.length >= this.max) return best;
-    const pooled = this.parts.pool.take();
-    return pooled === undefined ? best : this.add(pooled, this.clock.monotonicMs());
-  }
-
-  /** One with little to do, that nothing is held against. */
-  private fitFor({ needsPrimary }: Trip): LaneMember | undefined {
-    return this.members.find(
-      ({ size, isSuspect, pooled }) =>
-        size < FILL && !isSuspect && !(needsPrimary && pooled.connection.isStandby === true),
-    );
-  }
-
-  private add(pooled: PooledConnection, nowMs: number): LaneMember {
-    const known = pooled.sharer as LaneMember | undefined;
-    const member = known ?? new LaneMember(pooled, this);
-    pooled.sharer = member;
-    member.begin(nowMs);
-    if (this.members.length === 0) this.parts.admission.restart(nowMs);
-    this.members.push(member);
-    return member;
-  }
-
-  /** Takes nothing more. */
-  private retire(member: LaneMember): void {
-    const at = this.members.indexOf(member);
-    if (at < 0) return;
-    this.members.splice(at, 1);
-    this.leaving.add(member);
-    if (this.members.length > 0) return;
-    this.parts.admission.pause();
-    if (this.parts.admission.queue.size > 0) this.enlist();
-  }
-
-  private release(member: LaneMember): void {
-    this.retire(member);
-    // A CancelRequest that ends later asks again.
-    if (this.leaving.delete(member)) this.parts.pool.accept(member.pooled);
   }
 
   private wait(trip: Trip, fingerprint: Fingerprint, nowMs: number): void {
@@ -299,7 +281,7 @@ export class Lane implements MemberHome {
     const waiter = new LaneWaiter(this, trip, fingerprint);
     trip.begin(waiter, nowMs, nowMs + pool.options.acquireTimeoutMs);
     // When all are full somebody is served soon; a connection is only missing while there is none.
-    if (admission.enter(waiter, 0, nowMs) && this.members.length === 0) this.enlist();
+    if (admission.enter(waiter, 0, nowMs) && this.shared.count === 0) this.enlist();
   }
 
   private enlist(): void {
@@ -316,14 +298,23 @@ export class Lane implements MemberHome {
 
   private readonly rescue = (): void => {
     this.timer = undefined;
+    // Where all others are done the machine is not busy, and what its first reads usually take is all there is to wait for.
+    const last = this.shared.lastBusy;
+    const stallMs = last === undefined ? this.stallLimit.ms : limitOf(last.usualMs);
+    this.rescueBehind(stallMs);
+    // After what has come meanwhile was read: the process may have stood still.
+    if (last?.isSuspect === true) this.clock.afterInput(() => this.rescueBehind(stallMs));
+    if (this.shared.all.length > 0) this.watch();
+  };
+
+  private rescueBehind(stallMs: number): void {
     const nowMs = this.clock.monotonicMs();
-    const limitMs = this.stallLimit.ms + this.roundTrip.ms;
-    for (const member of [...this.members, ...this.leaving]) {
+    const limitMs = stallMs + this.roundTrip.ms;
+    for (const member of this.shared.all) {
       if (!member.look(nowMs, limitMs)) continue;
       this.stallCount++;
-      this.retire(member);
+      this.shared.retire(member);
       member.rescue();
     }
-    if (this.members.length > 0 || this.leaving.size > 0) this.watch();
-  };
+  }
 }

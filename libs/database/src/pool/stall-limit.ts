@@ -9,13 +9,18 @@ const TIMES = 4;
 /** What is left of the slowest one with each answer: half of it after 34. */
 const DECAY = 0.98;
 
+/** That of reads of which this is known, in ms. */
+export function limitOf(usualMs: number): number {
+  return Math.min(MOST_MS, Math.max(LEAST_MS, TIMES * usualMs));
+}
+
 /** Learned from the answers of one lane: on a busy machine each takes its turn, and to send them again would add to that. */
 export class StallLimit {
   private slowestMs = MOST_MS / TIMES;
 
   /** In ms beyond the round trip, from 0.75 to 3. */
   get ms(): number {
-    return Math.min(MOST_MS, Math.max(LEAST_MS, TIMES * this.slowestMs));
+    return limitOf(this.slowestMs);
   }
 
   /** A shared read took this time of its own. */

@@ -44,6 +44,11 @@ export class FakeClock implements Clock {
     return { cancel: () => void this.pending.delete(entry) };
   }
 
+  /** Behind what was due before: an answer of a fake server, say. */
+  afterInput(run: () => void): void {
+    this.schedule(run, 0);
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const aborted = (): void => {
