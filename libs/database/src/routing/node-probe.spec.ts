@@ -4,7 +4,8 @@ import type { ConnectionTarget } from '../driver/target.js';
 import { ConnectionError, QueryTimeoutError } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import type { FakeAnswer, FakeScript } from '../testing/fake-connection.js';
+import type { FakeAnswer } from '../testing/fake-answer.js';
+import type { FakeScript } from '../testing/fake-connection.js';
 import { FakeDriver, refusedConnection } from '../testing/fake-driver.js';
 import { NodeProbe } from './node-probe.js';
 

@@ -20,8 +20,6 @@ import type { FakeAnswer } from './fake-answer.js';
 import { FakeBatch } from './fake-batch.js';
 import { FakeSession } from './fake-session.js';
 
-export type { FakeAnswer };
-
 /** Decides what a statement is answered; undefined is an empty answer. */
 export type FakeScript = (
   statement: Statement,

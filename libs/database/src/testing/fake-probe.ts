@@ -1,5 +1,6 @@
 // What a fake server answers to the probe of its node.
-import type { FakeAnswer, FakeConnection } from './fake-connection.js';
+import type { FakeAnswer } from './fake-answer.js';
+import type { FakeConnection } from './fake-connection.js';
 
 /** The row of a primary on its first timeline, met without a pooler in between. */
 const PRIMARY = {

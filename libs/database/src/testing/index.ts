@@ -4,7 +4,8 @@ export type { TestDatabase, TestDatabaseOptions } from './test-database.js';
 
 export { FakeClock } from './fake-clock.js';
 export { FakeConnection } from './fake-connection.js';
-export type { FakeAnswer, FakeConnectionParts, FakeScript } from './fake-connection.js';
+export type { FakeAnswer } from './fake-answer.js';
+export type { FakeConnectionParts, FakeScript } from './fake-connection.js';
 export { FakeDriver, refusedConnection } from './fake-driver.js';
 export type { FakeConnect, FakeConnectScript } from './fake-driver.js';
 
@@ -18,8 +19,10 @@ export { Rest, TripBench } from './trip-bench.js';
 export type { BenchedTrip, RestAnswer, TripEnd } from './trip-bench.js';
 
 export type { Clock, ScheduleOptions, Timer } from '../kernel/clock.js';
+export { SkippedError } from '../driver/driver.js';
 export type {
   Connection,
+  Departure,
   Driver,
   Reply,
   SessionEvent,

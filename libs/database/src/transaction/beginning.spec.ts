@@ -7,7 +7,7 @@ import { resolveOptions } from '../database.options.js';
 import { ParameterError } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import type { FakeAnswer } from '../testing/fake-connection.js';
+import type { FakeAnswer } from '../testing/fake-answer.js';
 import { FakeDriver } from '../testing/fake-driver.js';
 import { answerProbe } from '../testing/fake-probe.js';
 

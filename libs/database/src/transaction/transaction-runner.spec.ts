@@ -14,7 +14,7 @@ import {
 import { DeadlockError, QueryError, SerializationError } from '../kernel/query-errors.js';
 import type { EventMap } from '../kernel/event-map.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import type { FakeAnswer } from '../testing/fake-connection.js';
+import type { FakeAnswer } from '../testing/fake-answer.js';
 import { FakeDriver } from '../testing/fake-driver.js';
 import { answerProbe } from '../testing/fake-probe.js';
 import type { Transaction } from './transaction.js';
