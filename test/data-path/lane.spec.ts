@@ -59,6 +59,21 @@ const readPoint = async (id: number): Promise<void> => {
   expect(rows).toEqual([{ id, value: `v${id}` }]);
 };
 
+/** Each is told its own quotient, or that it divides by zero. */
+async function expectQuotients(text: string): Promise<void> {
+  const settled = await Promise.allSettled(
+    Array.from({ length: 60 }, (_, n) => app.db.read<{ quotient: number }>(text, [n % 3])),
+  );
+  for (const [n, outcome] of settled.entries()) {
+    if (n % 3 === 0) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { sqlState: '22012' } });
+    } else {
+      const quotient = n % 3 === 1 ? 10 : 5;
+      expect(outcome).toMatchObject({ status: 'fulfilled', value: [{ quotient }] });
+    }
+  }
+}
+
 describe('reads that share connections', () => {
   it('are answered each with its own row, a thousand at a time', async () => {
     const before = lane().sent;
@@ -72,20 +87,12 @@ describe('reads that share connections', () => {
 
   it('fail each by its own error', async () => {
     const text = 'select 10 / $1::int as quotient';
-    await batch(text, [5]);
     const before = lane().repeated;
-    const settled = await Promise.allSettled(
-      Array.from({ length: 60 }, (_, n) => app.db.read<{ quotient: number }>(text, [n % 3])),
-    );
-    for (const [n, outcome] of settled.entries()) {
-      if (n % 3 === 0) {
-        expect(outcome).toMatchObject({ status: 'rejected', reason: { sqlState: '22012' } });
-      } else {
-        const quotient = n % 3 === 1 ? 10 : 5;
-        expect(outcome).toMatchObject({ status: 'fulfilled', value: [{ quotient }] });
-      }
+    // Those behind a failed one of their batch run again. Whether it is one is up to a busy machine: until it is.
+    for (let round = 0; round < 50 && lane().repeated === before; round++) {
+      await batch(text, [5]);
+      await expectQuotients(text);
     }
-    // Those behind a failed one of their batch ran again.
     expect(lane().repeated).toBeGreaterThan(before);
   });
 
@@ -94,14 +101,14 @@ describe('reads that share connections', () => {
     await batch(POINT, [1]);
     // More texts than are prepared.
     const texts = Array.from({ length: 600 }, (_, n) => `${POINT} /* ${n} */`);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 50 && lane().batched - before <= 200; round++) {
       await Promise.all(
         texts.map(async (text, id) => {
           expect(await app.db.read(text, [id])).toEqual([{ id, value: `v${id}` }]);
         }),
       );
     }
-    expect(lane().batched - before).toBeGreaterThan(100);
+    expect(lane().batched - before).toBeGreaterThan(200);
   });
 
   it('of a batch with a slow one are answered before it, and it once', async () => {
@@ -130,14 +137,17 @@ describe('reads that share connections', () => {
     await database.sql('drop operator if exists ~! (none, int)');
     await database.sql('create operator ~! (rightarg = int, function = unlucky)');
     const text = 'select ~! $1::int as n';
-    await batch(text, [1]);
-    const settled = await Promise.allSettled(
-      [1, 2, 13, 4, 5, 6, 7, 8].map((n) => app.db.read(text, [n])),
-    );
-    expect(settled.map(({ status }) => status)).toEqual([
-      ...['fulfilled', 'fulfilled', 'rejected'],
-      ...['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
-    ]);
+    for (let round = 0; round < 50 && lane().repeated === 0; round++) {
+      await batch(text, [1]);
+      const settled = await Promise.allSettled(
+        [1, 2, 13, 4, 5, 6, 7, 8].map((n) => app.db.read(text, [n])),
+      );
+      expect(settled.map(({ status }) => status)).toEqual([
+        ...['fulfilled', 'fulfilled', 'rejected'],
+        ...['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+      ]);
+    }
+    // Those before it, too.
     expect(lane().repeated).toBe(7);
   });
 

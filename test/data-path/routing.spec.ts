@@ -19,12 +19,16 @@ import { useTestDatabase, waitFor } from '../support/postgres.js';
 
 const database = useTestDatabase('routing');
 let proxy: FaultProxy;
+/** As slow as the other one, and never at fault. */
+let calmProxy: FaultProxy;
 let started: DatabaseApp | undefined;
 
 beforeAll(async () => {
-  proxy = await startFaultProxy({ targetPort: Number(new URL(database.replicaUrl).port) });
+  const targetPort = Number(new URL(database.replicaUrl).port);
+  proxy = await startFaultProxy({ targetPort });
+  calmProxy = await startFaultProxy({ targetPort });
 });
-afterAll(() => proxy.stop());
+afterAll(() => Promise.all([proxy.stop(), calmProxy.stop()]));
 afterEach(async () => {
   await started?.close();
   started = undefined;
@@ -153,7 +157,7 @@ describe('a replica that comes back', () => {
   async function shareOf(slowStartMs: number): Promise<number> {
     const app = await start({
       url: database.url,
-      replicas: [database.replicaUrl, proxy.url(database.replicaUrl)],
+      replicas: [calmProxy.url(database.replicaUrl), proxy.url(database.replicaUrl)],
       routing: { probeIntervalMs: 100, slowStartMs },
     });
     const isUp = (): boolean | undefined => app.pools.nodes()[2]?.isReachable;
@@ -166,7 +170,6 @@ describe('a replica that comes back', () => {
     await proxy.setMode('pass');
     await seen(true);
     const done = app.record('query:done');
-    // Long enough that the proxy does not count.
     for (let n = 0; n < READS; n++) await app.db.read('select pg_sleep(0.005)');
     await app.close();
     started = undefined;
