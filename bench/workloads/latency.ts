@@ -40,17 +40,25 @@ async function withProxy<T>(scene: Scene, work: (url: string) => Promise<T>): Pr
   }
 }
 
-function latencyWorkload(
-  name: 'point' | 'transaction',
-  job: (peer: Peer, scene: Scene) => Job,
-): Workload {
+/** What is measured through the proxy. */
+interface Distant {
+  readonly name: string;
+  /** What is done, in the words of the report. */
+  readonly what: string;
+  readonly job: (peer: Peer, scene: Scene) => Job;
+  /** @default those of the run */
+  readonly callers?: number;
+}
+
+function latencyWorkload({ name, what, job, callers }: Distant): Workload {
   return {
     name: `latency/${name}`,
     about:
-      `\`${name}\` through a proxy that delays each piece of data by ${DELAY_MS} ms, each way, rounded up to the next ` +
+      `${what} through a proxy that delays each piece of data by ${DELAY_MS} ms, each way, rounded up to the next ` +
       'tick of its timers. It runs in a process of its own and takes its share of the cores.',
-    run: (scene) =>
-      withProxy(scene, (url) =>
+    run: (given) => {
+      const scene = callers === undefined ? given : { ...given, callers };
+      return withProxy(scene, (url) =>
         withPools({ url, connections: CONNECTIONS }, async (pools) => {
           const contestants: Contestant[] = [];
           for (const each of BARE) {
@@ -59,12 +67,23 @@ function latencyWorkload(
           }
           return runRounds(contestants, scene.rounds);
         }),
-      ),
+      );
+    },
   };
 }
 
-/** Round trips that cost something. */
+/**
+ * Round trips that cost something. Whoever waits for one round trip has as many calls a second as there are callers, or
+ * connections, in one: 64 callers of a pool of 20 can make no more than 3.2 times as many, but for what a call takes beside
+ * it. With 256 it is not the number of callers that bounds them.
+ */
 export const latency = [
-  latencyWorkload('point', pointJob),
-  latencyWorkload('transaction', transactionJob),
+  latencyWorkload({ name: 'point', what: '`point`', job: pointJob }),
+  latencyWorkload({
+    name: 'point256',
+    what: '`point` with 256 callers',
+    job: pointJob,
+    callers: 256,
+  }),
+  latencyWorkload({ name: 'transaction', what: '`transaction`', job: transactionJob }),
 ];
