@@ -18,7 +18,13 @@ export interface RetryCall extends RetryOptions {
 
 /** A function that throws before its first await fails as well, and one without types may give what is no promise. */
 function begin<T>(run: (attempt: number) => Promise<T>, attempt: number): Promise<T> {
-  return new Promise((resolve) => resolve(run(attempt)));
+  try {
+    return Promise.resolve(run(attempt));
+  } catch (error) {
+    return new Promise(() => {
+      throw error;
+    });
+  }
 }
 
 /**

@@ -1,15 +1,12 @@
 // The statements at both ends of a transaction, and what their failures mean.
-import type { Clock } from '../kernel/clock.js';
 import { findDatabaseError } from '../kernel/error-chain.js';
 import {
   ConnectionError,
   InDoubtError,
-  QueryAbortedError,
   QueryTimeoutError,
   ShutdownError,
 } from '../kernel/errors.js';
 import { QueryError, ReadOnlyError } from '../kernel/query-errors.js';
-import type { DatabaseError } from '../kernel/errors.js';
 import type { Lease } from '../pool/lease.js';
 import type { QueryResult, Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
@@ -28,16 +25,39 @@ const COMMITS = { uncancellable: true, endsTransaction: true } as const;
 const COMMIT_READ = Object.freeze({ ...COMMITS, intent: 'read' } as const);
 const COMMIT_WRITE = Object.freeze({ ...COMMITS, intent: 'write' } as const);
 
+/** BEGIN with its modes: made once each, for a text that is always the same string is found at once among the prepared. */
+const BEGINS = new Map<string | undefined, readonly string[]>();
+
+function makeBegins(isolation: IsolationLevel | undefined): readonly string[] {
+  const level = isolation === undefined ? '' : ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
+  const begins = ['', ' READ ONLY', ' DEFERRABLE', ' READ ONLY DEFERRABLE'].map(
+    (modes) => `BEGIN${level}${modes}`,
+  );
+  BEGINS.set(isolation, begins);
+  return begins;
+}
+
+function beginText({ isolation, readOnly, deferrable }: Beginning): string {
+  const begins = BEGINS.get(isolation) ?? makeBegins(isolation);
+  const modes = (readOnly === true ? 1 : 0) + (deferrable === true ? 2 : 0);
+  return begins[modes] as string;
+}
+
+/** The server's own limit. Most transactions have the same as the one before. */
+const limitText = { ms: 0, text: '' };
+
+function setLimit(timeoutMs: number): string {
+  const ms = serverLimitMs(timeoutMs);
+  if (ms !== limitText.ms) {
+    limitText.ms = ms;
+    limitText.text = `SET LOCAL statement_timeout = ${ms}`;
+  }
+  return limitText.text;
+}
+
 /** BEGIN with its modes, and the server's own limit: what goes ahead of the first statement. */
 export function beginTexts(beginning: Beginning, timeoutMs: number): readonly string[] {
-  const modes = [
-    beginning.isolation === undefined
-      ? ''
-      : ` ISOLATION LEVEL ${beginning.isolation.toUpperCase()}`,
-    beginning.readOnly === true ? ' READ ONLY' : '',
-    beginning.deferrable === true ? ' DEFERRABLE' : '',
-  ];
-  return [`BEGIN${modes.join('')}`, `SET LOCAL statement_timeout = ${serverLimitMs(timeoutMs)}`];
+  return [beginText(beginning), setLimit(timeoutMs)];
 }
 
 /** Above a second in tenths of one, rounded up: few texts, which stay prepared. The deadline itself is kept here. */
@@ -137,53 +157,6 @@ export async function rollBack(desk: TripDesk, scope: Scope): Promise<void> {
 export function hasLostRole(error: unknown, beginning: Beginning): boolean {
   const ours = findDatabaseError(error);
   return ours instanceof ReadOnlyError && !ours.safeToRetry && beginning.readOnly !== true;
-}
-
-/** What bounds a callback. */
-export interface CallbackLimit {
-  readonly clock: Clock;
-  /** Monotonic, in ms. */
-  readonly deadlineAtMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** Ends the statement that runs now; what runs at the deadline ends by its own. */
-  readonly stop: (error: DatabaseError) => void;
-}
-
-/** Rejects at the deadline or when the signal is aborted, whether `work` ends or not. */
-export function withDeadline<T>(limit: CallbackLimit, work: () => Promise<T>): Promise<T> {
-  const { clock, deadlineAtMs, signal, stop } = limit;
-  const allowedMs = deadlineAtMs - clock.monotonicMs();
-  return new Promise<T>((resolve, reject) => {
-    const timedOut = (): void => reject(new QueryTimeoutError(allowedMs));
-    const aborted = (): void => {
-      const cause: unknown = signal?.reason;
-      const error = new QueryAbortedError('The transaction was aborted and rolled back.', {
-        cause,
-      });
-      stop(error);
-      reject(error);
-    };
-    if (signal?.aborted === true) {
-      // During BEGIN, perhaps: an event that has passed is not heard.
-      aborted();
-      return;
-    }
-    const timer = clock.schedule(timedOut, Math.max(0, allowedMs), { keepsProcess: true });
-    signal?.addEventListener('abort', aborted, { once: true });
-    // Cleaned up before the outcome is told: a signal that is heard after it would stop the COMMIT.
-    const over = <Args extends unknown[]>(tell: (...args: Args) => void, ...args: Args): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', aborted);
-      tell(...args);
-    };
-    const failed = (error: unknown): void => over(reject, error);
-    try {
-      // A callback without types may give what is no promise.
-      Promise.resolve(work()).then((result) => over(resolve, result), failed);
-    } catch (error) {
-      failed(error);
-    }
-  });
 }
 
 /** The connection was lost for a passing reason; another library may have wrapped the error. */

@@ -7,8 +7,9 @@ import type { BorrowSampler } from '../pool/borrow-sampler.js';
 import type { TripRequest } from '../query/trip.js';
 import { retry } from '../resilience/retry.js';
 import type { RetryOptions } from '../resilience/resilience.options.js';
-import { begin, commit, hasLostRole, isLost, rollBack, withDeadline } from './boundaries.js';
+import { begin, commit, hasLostRole, isLost, rollBack } from './boundaries.js';
 import type { Beginning } from './boundaries.js';
+import { withDeadline } from './bounded-callback.js';
 import { ExactlyOnce, requireSamePromise } from './exactly-once.js';
 import { callHooks } from './hooks.js';
 import { Places, whereTo } from './places.js';
@@ -221,10 +222,11 @@ export class TransactionRunner {
   }
 
   private within<T>(scope: Scope, work: Work<T>, signal: AbortSignal | undefined): Promise<T> {
-    const { ambient, clock } = this.parts;
+    const { ambient, desk } = this.parts;
+    const { deadlineAtMs, leftMs, lease } = scope;
     const transaction = new Transaction(scope, this.parts);
-    const stop = (error: DatabaseError): void => scope.lease.abort(error);
-    return withDeadline({ clock, deadlineAtMs: scope.deadlineAtMs, signal, stop }, () =>
+    const stop = (error: DatabaseError): void => lease.abort(error);
+    return withDeadline({ wheel: desk.wheel, deadlineAtMs, leftMs, signal, stop }, () =>
       ambient.run(scope, () => work(transaction)),
     );
   }
