@@ -89,7 +89,7 @@ describe('a transaction', () => {
       },
       { isolation: 'serializable', readOnly: true, deferrable: true, timeoutMs: 4_000 },
     );
-    expect(shown).toEqual({ isolation: 'serializable', readonly: 'on', timeout: '4s' });
+    expect(shown).toEqual({ isolation: 'serializable', readonly: 'on', timeout: '4100ms' });
   });
 
   it('leaves nothing of its limits to the next user of the connection', async () => {

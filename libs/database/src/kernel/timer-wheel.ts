@@ -13,6 +13,9 @@ export abstract class WheelEntry {
   abstract due(): void;
 }
 
+/** Who also keeps a deadline of the wheel, as a server does, gives it this much longer, in ms: the wheel is to be first. */
+export const GRACE_MS = 20;
+
 const RESOLUTION_MS = 5;
 const SLOTS = 512;
 /** A tick that comes later than this was held up by the event loop. */

@@ -8,6 +8,7 @@ import { ParameterError } from '../kernel/errors.js';
 import { QueryError } from '../kernel/query-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer } from '../testing/fake-answer.js';
+
 import { FakeDriver } from '../testing/fake-driver.js';
 import { answerProbe } from '../testing/fake-probe.js';
 
@@ -74,7 +75,7 @@ describe('a transaction', () => {
       500,
     );
     const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ';
-    expect(sent()).toEqual([begin, limit(600), 'INSERT 1', 'INSERT 2', 'COMMIT']);
+    expect(sent()).toEqual([begin, limit(620), 'INSERT 1', 'INSERT 2', 'COMMIT']);
   });
 
   it('without a statement sends nothing, and calls its hooks', async () => {
@@ -118,7 +119,7 @@ describe('a transaction', () => {
     ],
   ])('begins ahead of %s', async (_, first, text) => {
     expect(await outcome(db.transaction(first))).not.toBeInstanceOf(Error);
-    expect(sent().slice(0, 3)).toEqual(['BEGIN', limit(30_000), text]);
+    expect(sent().slice(0, 3)).toEqual(['BEGIN', limit(30_100), text]);
     expect(sent().at(-1)).toBe('COMMIT');
   });
 
@@ -144,7 +145,7 @@ describe('a transaction', () => {
       }),
     );
     const texts = sent().filter((text) => !text.includes('RESET ALL'));
-    expect(texts).toEqual(['SELECT 1', 'BEGIN', limit(30_000), 'INSERT', 'COMMIT', 'SELECT 2']);
+    expect(texts).toEqual(['SELECT 1', 'BEGIN', limit(30_100), 'INSERT', 'COMMIT', 'SELECT 2']);
   });
 
   it('takes no statement of the session in that was given before it', async () => {
@@ -158,7 +159,7 @@ describe('a transaction', () => {
       100,
     );
     const texts = sent().filter((text) => !text.includes('RESET ALL'));
-    expect(texts).toEqual(['before 1', 'before 2', `BEGIN; ${limit(30_000)}`, 'INSERT', 'COMMIT']);
+    expect(texts).toEqual(['before 1', 'before 2', `BEGIN; ${limit(30_100)}`, 'INSERT', 'COMMIT']);
   });
 });
 
@@ -225,7 +226,7 @@ describe('a transaction whose BEGIN fails', () => {
       await db.query('b');
     });
     expect(await outcome(failing)).toMatchObject({ sqlState: '25P02', cause: refusal });
-    expect(sent()).toEqual(['BEGIN', limit(30_000), 'b', 'ROLLBACK']);
+    expect(sent()).toEqual(['BEGIN', limit(30_100), 'b', 'ROLLBACK']);
   });
 });
 
@@ -237,7 +238,7 @@ describe('a first statement', () => {
       return (await db.query('INSERT')).command;
     });
     expect(await outcome(done)).toBe('INSERT');
-    expect(sent()).toEqual(['BEGIN', limit(30_000), 'INSERT', 'COMMIT']);
+    expect(sent()).toEqual(['BEGIN', limit(30_100), 'INSERT', 'COMMIT']);
   });
 
   it('that ends the transaction is told, for it is not its to end', async () => {
@@ -284,7 +285,7 @@ describe('a read-only transaction', () => {
     expect(stats()).toMatchObject({ leased: 1 });
     await clock.elapseMs(50);
     expect(stats()).toMatchObject({ leased: 0, idle: 1 });
-    expect(sent().slice(1)).toEqual([limit(30_000), 'SELECT', 'COMMIT']);
+    expect(sent().slice(1)).toEqual([limit(30_100), 'SELECT', 'COMMIT']);
   });
 
   it('asks once for the isolation that servers take by themselves', async () => {

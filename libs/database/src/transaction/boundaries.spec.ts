@@ -9,36 +9,37 @@ import type { Beginning } from './boundaries.js';
 
 describe('BEGIN', () => {
   it.each<[Beginning, number, string]>([
-    [{}, 30_000, 'BEGIN; SET LOCAL statement_timeout = 30000'],
+    // A little more than is left: the error of this process is to come first.
+    [{}, 30_000, 'BEGIN; SET LOCAL statement_timeout = 30100'],
     [
       { isolation: 'read committed' },
       1,
-      'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 1',
+      'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 21',
     ],
     [
       { isolation: 'repeatable read' },
       1,
-      'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 1',
+      'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 21',
     ],
     [
       { isolation: 'serializable' },
       1,
-      'BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = 1',
+      'BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = 21',
     ],
-    [{ readOnly: true }, 1, 'BEGIN READ ONLY; SET LOCAL statement_timeout = 1'],
-    [{ readOnly: false, deferrable: false }, 1, 'BEGIN; SET LOCAL statement_timeout = 1'],
-    [{ deferrable: true }, 1, 'BEGIN DEFERRABLE; SET LOCAL statement_timeout = 1'],
+    [{ readOnly: true }, 1, 'BEGIN READ ONLY; SET LOCAL statement_timeout = 21'],
+    [{ readOnly: false, deferrable: false }, 1, 'BEGIN; SET LOCAL statement_timeout = 21'],
+    [{ deferrable: true }, 1, 'BEGIN DEFERRABLE; SET LOCAL statement_timeout = 21'],
     [
       { isolation: 'serializable', readOnly: true, deferrable: true },
       1_500,
-      'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SET LOCAL statement_timeout = 1500',
+      'BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE; SET LOCAL statement_timeout = 1600',
     ],
-    [{}, 0.2, 'BEGIN; SET LOCAL statement_timeout = 1'],
+    [{}, 0.2, 'BEGIN; SET LOCAL statement_timeout = 21'],
     [{}, -5, 'BEGIN; SET LOCAL statement_timeout = 1'],
-    [{}, 999.5, 'BEGIN; SET LOCAL statement_timeout = 1000'],
+    [{}, 979.5, 'BEGIN; SET LOCAL statement_timeout = 1000'],
     // Few texts, so that they stay prepared.
     [{}, 1_000.5, 'BEGIN; SET LOCAL statement_timeout = 1100'],
-    [{}, 29_997, 'BEGIN; SET LOCAL statement_timeout = 30000'],
+    [{}, 29_997, 'BEGIN; SET LOCAL statement_timeout = 30100'],
   ])('%j within %d ms', (beginning, timeoutMs, text) => {
     expect(beginTexts(beginning, timeoutMs).join('; ')).toBe(text);
   });

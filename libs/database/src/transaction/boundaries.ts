@@ -7,6 +7,7 @@ import {
   ShutdownError,
 } from '../kernel/errors.js';
 import { QueryError, ReadOnlyError } from '../kernel/query-errors.js';
+import { GRACE_MS } from '../kernel/timer-wheel.js';
 import type { Lease } from '../pool/lease.js';
 import type { QueryResult, Statement } from '../query/query.js';
 import type { TripDesk } from '../query/trip-desk.js';
@@ -60,11 +61,15 @@ export function beginTexts(beginning: Beginning, timeoutMs: number): readonly st
   return [beginText(beginning), setLimit(timeoutMs)];
 }
 
-/** Above a second in tenths of one, rounded up: few texts, which stay prepared. The deadline itself is kept here. */
+/**
+ * Above a second in tenths of one, rounded up: few texts, which stay prepared. The deadline itself is kept here, and the
+ * error that tells of it is to be ours: the server gives a little more.
+ */
 function serverLimitMs(leftMs: number): number {
-  if (leftMs > 1_000) return Math.ceil(leftMs / 100) * 100;
   // 0 would be no limit at all.
-  return Math.max(1, Math.ceil(leftMs));
+  if (leftMs <= 0) return 1;
+  const ms = Math.ceil(leftMs) + GRACE_MS;
+  return ms > 1_000 ? Math.ceil(ms / 100) * 100 : ms;
 }
 
 /**
