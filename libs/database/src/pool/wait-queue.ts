@@ -1,6 +1,5 @@
 // Those who wait for a connection: by urgency, then first come, first served; O(1) at both ends and in the middle.
 import type { DatabaseError } from '../kernel/errors.js';
-import { PRIORITIES } from '../query/query.js';
 import type { Priority } from '../query/query.js';
 import type { Holding } from '../query/trip.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -95,7 +94,10 @@ export class WaitQueue {
     const takesNewest = newestFirst && (chosen === this.normal || chosen === this.low);
     const waiter = takesNewest ? chosen.tail : chosen.head;
     if (waiter === undefined || isFit?.(waiter) === false) return undefined;
-    for (const rank of this.ranks) if (rank.count > 0) rank.passedOver++;
+    // Mostly all are of one rank, and nobody is passed over.
+    if (chosen.count < this.count) {
+      for (const rank of this.ranks) if (rank.count > 0) rank.passedOver++;
+    }
     chosen.passedOver = 0;
     return this.taken(waiter);
   }
@@ -139,6 +141,7 @@ export class WaitQueue {
 
   private chooseRank(): Rank | undefined {
     if (this.count === 0) return undefined;
+    if (this.normal.count === this.count) return this.normal;
     let chosen: Rank | undefined;
     for (const rank of this.ranks) {
       if (rank.count === 0) continue;
@@ -148,7 +151,7 @@ export class WaitQueue {
   }
 
   private rankOf({ isNested, priority }: Waiter): Rank {
-    return this.ranks[isNested ? 0 : 1 + PRIORITIES.indexOf(priority)] as Rank;
+    return isNested ? this.nested : this[priority];
   }
 
   private taken(waiter: Waiter | undefined): Waiter | undefined {
