@@ -85,6 +85,24 @@ describe('a call inside a call', () => {
     expect(await app.db.one('select 1 as one')).toEqual({ one: 1 });
   });
 
+  it('by COPY in a hook, while the code around it holds the only connection, fails at once', async () => {
+    const app = await start({ max: 1, min: 1, acquireTimeoutMs: 5_000 });
+    const failed = app.record('transaction:hook-failed');
+    const startedAtMs = performance.now();
+    await app.db.session(() =>
+      app.db.transaction(async (tx) => {
+        await tx.query('create temporary table copied (n int)');
+        tx.afterCommit(async () => void (await app.db.copyFrom('copied', [[1]])));
+        tx.afterCommit(
+          async () => void (await app.db.copyTo('copy (select 1) to stdout').toArray()),
+        );
+      }),
+    );
+    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    const error = expect.any(PoolDeadlockError);
+    expect(failed).toEqual([{ error }, { error }]);
+  });
+
   it('of many at a time lets as many through as it can', async () => {
     const app = await start({ max: 4, min: 4 });
     const call = (): Promise<unknown> =>

@@ -3,7 +3,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { ParameterError, UsageError } from './kernel/errors.js';
 import type { Connection } from './driver/driver.js';
 import type { TripDesk } from './query/trip-desk.js';
-import type { Pinned } from './query/trip.js';
+import type { TripRequest } from './query/trip.js';
 
 /** One row of a COPY: values in the order of the columns. */
 export type CopyRow = readonly unknown[];
@@ -83,10 +83,13 @@ function copyText(target: string, options: CopyOptions): string {
   return `COPY ${quoteTable(target)}${columns === undefined ? '' : ` (${columns})`} FROM STDIN${format}`;
 }
 
+/** Where the code stands that asks: what it has, or holds besides. */
+export type CopyPlace = Pick<TripRequest, 'pinned' | 'holding'>;
+
 /** Sends a COPY in on its trip; resolves with the rows stored. */
 export function copyIn(
   desk: TripDesk,
-  pinned: Pinned | undefined,
+  place: CopyPlace,
   target: string,
   source: CopySource,
   options: CopyOptions,
@@ -98,14 +101,14 @@ export function copyIn(
     work: (connection: Connection) => connection.copyIn(text, stream),
     timeoutMs: options.timeoutMs ?? COPY_TIMEOUT_MS,
     signal: options.signal,
-    pinned,
+    ...place,
   });
 }
 
 /** Starts a COPY out; closing the stream early cancels it on the server. */
 export function copyOut(
   desk: TripDesk,
-  pinned: Pinned | undefined,
+  place: CopyPlace,
   text: string,
   { timeoutMs = COPY_TIMEOUT_MS, signal }: CopyToOptions,
 ): Readable {
@@ -141,7 +144,7 @@ export function copyOut(
       work: (connection: Connection) => connection.copyOut(text, sink),
       timeoutMs,
       signal: signals,
-      pinned,
+      ...place,
     })
     .catch((error: unknown) => out.destroy(error as Error));
   return out;

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { NotFoundRowError, TooManyRowsError, UsageError } from './kernel/errors.js';
 import { ReadOnlyError } from './kernel/query-errors.js';
 import { copyIn, copyOut } from './database.copy.js';
-import type { CopyOptions, CopySource, CopyToOptions } from './database.copy.js';
+import type { CopyOptions, CopyPlace, CopySource, CopyToOptions } from './database.copy.js';
 import type { DatabaseCore, DatabaseStatus } from './database.core.js';
 import { readCursor, requireBatchSize, STREAM_DEFAULTS } from './database.cursor.js';
 import type { StreamOptions } from './database.cursor.js';
@@ -13,7 +13,7 @@ import type {
   Subscription,
 } from './notifications/notification.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
-import type { Caller, TripRequest } from './query/trip.js';
+import type { Caller, Holding, TripRequest } from './query/trip.js';
 import { formatToken, parseToken } from './routing/consistency-token.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
@@ -182,12 +182,12 @@ export class DatabaseService {
    * @returns the number of rows stored.
    */
   copyFrom(target: string, source: CopySource, options: CopyOptions = {}): Promise<number> {
-    return copyIn(this.core.desk, this.core.ambient.scope, target, source, options);
+    return copyIn(this.core.desk, this.place, target, source, options);
   }
 
   /** Streams what `COPY (SELECT ...) TO STDOUT` gives; an error comes as the stream's 'error'. */
   copyTo(text: string, options: CopyToOptions = {}): Readable {
-    return copyOut(this.core.desk, this.core.ambient.scope, text, options);
+    return copyOut(this.core.desk, this.place, text, options);
   }
 
   /**
@@ -233,6 +233,16 @@ export class DatabaseService {
     return this.core.status();
   }
 
+  /** Code of a hook, for one, has no scope while a transaction around it has a connection. */
+  private get holding(): Holding | undefined {
+    const { ambient } = this.core;
+    return ambient.scope === undefined ? ambient.holding : undefined;
+  }
+
+  private get place(): CopyPlace {
+    return { pinned: this.core.ambient.scope, holding: this.holding };
+  }
+
   private send(
     statement: Statement,
     options: QueryOptions,
@@ -254,8 +264,7 @@ export class DatabaseService {
       signal: options.signal,
       pinned: scope,
       priority: options.priority,
-      // Code of a hook, for one, has no scope while a transaction around it has a connection.
-      holding: scope === undefined ? ambient.holding : undefined,
+      holding: this.holding,
     };
     desk.open(request, caller);
   }

@@ -1,6 +1,6 @@
 // Opens a pool's connections: a few at a time, with a growing pause after failures.
 import type { Clock, Timer } from '../kernel/clock.js';
-import type { ConnectionError } from '../kernel/errors.js';
+import { ConnectionError } from '../kernel/errors.js';
 import type { Events } from '../kernel/events.js';
 import type { Connection } from '../driver/driver.js';
 import type { PoolOptions } from './pool.options.js';
@@ -21,6 +21,11 @@ export interface ConnectorEars {
 }
 
 const PAUSE_MS = { initial: 100, max: 1_000 };
+
+function lostAtOnce(): ConnectionError {
+  const message = 'The server closed the connection as soon as it was open.';
+  return new ConnectionError(message, { safeToRetry: true, outage: true });
+}
 
 /** Opens connections and counts failures. */
 export class Connector {
@@ -74,6 +79,8 @@ export class Connector {
     let connection: Connection;
     try {
       connection = await this.parts.connect();
+      // Before anybody listened for its end: it would rest in the pool for ever.
+      if (!connection.isUsable) throw lostAtOnce();
     } catch (error) {
       this.connecting--;
       this.failures++;

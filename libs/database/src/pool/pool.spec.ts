@@ -487,6 +487,30 @@ describe('connecting that fails', () => {
   });
 });
 
+describe('a connection that is lost as soon as it is open', () => {
+  beforeEach(() => {
+    driver.connectScript = (attempt) => (attempt <= 2 ? { loses: '57P03' } : undefined);
+  });
+
+  it('is one that could not be opened, and another one is', async () => {
+    const failed = bench.record('connection:failed');
+    open({ min: 1 }).start();
+    await clock.elapseMs(0);
+    expect(pool.stats()).toMatchObject({ total: 0, idle: 0, connectFailures: 1 });
+    expect(failed).toEqual([{ node: 'primary', error: expect.any(ConnectionError) }]);
+    await clock.elapseMs(3_000);
+    expect(pool.stats()).toMatchObject({ total: 1, idle: 1, connectFailures: 2 });
+  });
+
+  it('is given to nobody', async () => {
+    open();
+    const [first] = callers(1);
+    await clock.elapseMs(0);
+    expect(first?.got).toBeUndefined();
+    expect(first?.error).toBeInstanceOf(ConnectionError);
+  });
+});
+
 describe('figures and events', () => {
   it('tell what was opened, taken and closed', async () => {
     const opened = bench.record('connection:opened');

@@ -13,6 +13,8 @@ export interface FakeConnect {
   readonly afterMs?: number;
   /** The server never answers. */
   readonly hangs?: boolean;
+  /** The session is over as soon as it is there, for this reason. */
+  readonly loses?: string;
 }
 
 /** Decides how an attempt ends, counted from 1; undefined opens the connection. */
@@ -70,6 +72,7 @@ export class FakeDriver implements Driver {
       cancelMs: this.cancelMs,
     });
     this.connections.push(connection);
+    if (plan.loses !== undefined) connection.lose(plan.loses);
     return connection;
   }
 
