@@ -119,7 +119,8 @@ export class LaneMember implements Sharer {
     slot.fingerprint.gave(result);
     this.answeredAtMs = nowMs;
     if (!this.pooled.connection.isUsable) this.isOpen = false;
-    this.home.moved(this);
+    // Those of a batch are answered one behind the other: with the last one there is room for as many.
+    if (slot.next?.batch !== slot.batch || slot.batch === undefined) this.home.moved(this);
     if (trip === undefined) return;
     trip.serverMs = nowMs - slot.sentAtMs;
     trip.leave();

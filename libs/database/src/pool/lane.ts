@@ -204,9 +204,7 @@ export class Lane implements MemberHome, Sharing {
     const nowMs = this.clock.monotonicMs();
     if (nowMs - member.borrowedAtMs > HOLD_MS) member.isOpen = false;
     if (!member.isOpen) this.shared.retire(member);
-    if (member.isOpen && member.size < this.cap) {
-      this.parts.admission.next(nowMs)?.granted(member.pooled);
-    }
+    if (member.isOpen) this.serve(member, nowMs);
     if (member.size === 0 && !member.isCancelling) this.shared.release(member);
   }
 
@@ -215,11 +213,7 @@ export class Lane implements MemberHome, Sharing {
     this.recruit = undefined;
     const nowMs = this.clock.monotonicMs();
     const member = this.shared.add(pooled);
-    for (let left = this.cap; left > 0; left--) {
-      const waiter = this.parts.admission.next(nowMs);
-      if (waiter === undefined) break;
-      waiter.granted(pooled);
-    }
+    this.serve(member, nowMs);
     if (member.size === 0) this.shared.release(member);
   }
 
@@ -266,6 +260,15 @@ export class Lane implements MemberHome, Sharing {
   private get cap(): number {
     const { base, perMs, max } = IN_FLIGHT;
     return Math.min(max, Math.round(base + this.roundTrip.ms * perMs));
+  }
+
+  /** Those whose turn it is, as far as there is room. */
+  private serve(member: LaneMember, nowMs: number): void {
+    for (let left = this.cap - member.size; left > 0; left--) {
+      const waiter = this.parts.admission.next(nowMs);
+      if (waiter === undefined) break;
+      waiter.granted(member.pooled);
+    }
   }
 
   private sendTo(member: LaneMember, trip: Trip, fingerprint: Fingerprint, from?: LaneSlot): void {
