@@ -24,12 +24,12 @@ export interface Submittable {
   handleError(error: Error, wire?: unknown): unknown;
 }
 
-/** A statement of a batch was not run, for another one has failed. Never told to a caller: who sends batches sends it again. */
+/** Another statement of a batch has failed, and all of them are rolled back. Never told to a caller: who sends batches sends it again. */
 export class SkippedError extends DatabaseError {
   readonly code = 'DB_SKIPPED';
 
   constructor() {
-    super('Another statement of the same batch has failed, so this one was not run.', {
+    super('Another statement of the same batch has failed, so this one does not count.', {
       safeToRetry: true,
     });
   }
@@ -54,7 +54,7 @@ export interface Connection {
    * Sends a statement, behind those that are under way; the answers come in order. The texts of `preface` (one command
    * each) go ahead of it in the same round trip; when one of them fails, neither the rest nor the statement is run, and
    * its failure is the answer. Those of a batch are one transaction to the server and answered together, when the last of
-   * them has run; when one fails, it alone is answered by its failure, and those that have not run by {@link SkippedError}.
+   * them has run; when one fails, it alone is answered by its failure, and all others by {@link SkippedError}.
    */
   execute(
     statement: Statement,

@@ -116,7 +116,7 @@ export class Fingerprint {
     if (isLarge(result)) this.alone = 0;
   }
 
-  /** It has failed: those behind it in a batch are not run, so that it makes none until it has run well for a while. */
+  /** It has failed: the others of a batch have to run again, so that it makes none until it has run well for a while. */
   failed(): void {
     this.meanMs = SLOW_MS;
   }

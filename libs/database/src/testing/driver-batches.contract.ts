@@ -67,13 +67,13 @@ export const BATCHES: ReadonlyArray<readonly [string, OnConnection]> = [
     },
   ],
   [
-    'tells the failure of one to it alone: those before it have their rows, those behind it were not run',
+    'tells the failure of one to it alone: the others are not answered, for all of them are rolled back',
     async (connection) => {
       // Known to the server already, and not known yet.
       for (let round = 0; round < 3; round++) {
         const batch = [echo('a'), divide('1'), divide('0'), echo('b'), divide('0')];
         assert.deepEqual(told(await ask(connection, batch).answers), [
-          ...['a', 1],
+          ...['skipped', 'skipped'],
           ...['22012', 'skipped', 'skipped'],
         ]);
         assert.deepEqual(await rowsOf(connection, CONTRACT_SQL.one), [{ one: 1 }]);
@@ -116,7 +116,7 @@ export const BATCHES: ReadonlyArray<readonly [string, OnConnection]> = [
     },
   ],
   [
-    'stops the one that runs when it is cancelled, and does not run those behind it',
+    'stops the one that runs when it is cancelled',
     async (connection) => {
       const { answers } = ask(connection, [SLEEP, echo('a')]);
       const first = answers.then(([answer]) => answer as Answer);

@@ -43,10 +43,10 @@ export class FakeBatch {
   private tell(): void {
     if (!this.isClosed || this.ended.length < this.joined) return;
     const { failure } = this;
-    const isVoid = failure?.sqlState?.startsWith('40') === true;
     for (const { reply, error, result } of this.ended.splice(0)) {
       if (failure instanceof ConnectionError) reply.replied(failure, undefined);
-      else if (isVoid && error !== failure) reply.replied(new SkippedError(), undefined);
+      else if (failure !== undefined && error !== failure)
+        reply.replied(new SkippedError(), undefined);
       else reply.replied(error, result);
     }
   }

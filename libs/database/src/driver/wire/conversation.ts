@@ -6,13 +6,7 @@ import { ExchangeQueue } from './exchange-queue.js';
 import { FairReading } from './fair-reading.js';
 import { MessageSplitter } from './message-splitter.js';
 import { MessageWriter } from './message-writer.js';
-import {
-  forgetsStatements,
-  isOfPreparedStatement,
-  isRollback,
-  MESSAGE,
-  readError,
-} from './server-messages.js';
+import { forgetsStatements, isOfPreparedStatement, MESSAGE, readError } from './server-messages.js';
 import { QuestionWriter } from './question-writer.js';
 import { mayBeSeveral, StatementCache } from './statement-cache.js';
 
@@ -27,7 +21,7 @@ export interface ConversationParts {
   readonly keepsBackend: () => boolean;
   /** A question is answered; `error` is the server's, or one of a parser of values. */
   readonly answered: (exchange: Exchange, error: Error | undefined) => void;
-  /** A question was not run, for another one of its batch has failed. */
+  /** What a question gave does not count, if it was run at all, for another one of its batch has failed. */
   readonly skipped: (exchange: Exchange) => void;
   /** What the server sends cannot be read any more. */
   readonly broken: () => void;
@@ -154,6 +148,8 @@ export class Conversation {
     const { isExtended, isRepeated, question } = exchange;
     const joins = isExtended && !isRepeated && question.departure === 'batch';
     if (!joins) this.endBatch();
+    // Not in the middle of a batch: behind one that fails it would not be run.
+    if (isExtended && this.batched === undefined) this.questions.closeForgotten();
     this.questions.write(exchange);
     if (joins) {
       exchange.isJoined = true;
@@ -232,6 +228,7 @@ export class Conversation {
   }
 
   private failed(exchange: Exchange, error: Error): void {
+    exchange.isRefused = true;
     exchange.error ??= error;
     this.forgetParsing(exchange);
     this.parts.failing(error);
@@ -242,14 +239,14 @@ export class Conversation {
     for (const statement of parsing ?? NOTHING) this.cache.forget(statement);
   }
 
-  /** `last` is the one that the server answered last. */
+  /**
+   * `last` is the one that the server answered last. When it refuses that one, all of them are rolled back, and what a
+   * transaction has read counts once it has ended well: under SERIALIZABLE it may have seen what never was.
+   */
   private ready(last: Exchange): void {
-    const synced = this.queue.takeSynced();
-    // A transaction that is rolled back for another one's sake has read nothing that counts.
-    const isVoid = synced.length > 1 && last.error !== undefined && isRollback(last.error);
-    for (const exchange of synced) {
+    for (const exchange of this.queue.takeSynced()) {
       exchange.next = undefined;
-      if (exchange === last || (exchange.hasRun && !isVoid)) this.settle(exchange);
+      if (exchange === last || !last.isRefused) this.settle(exchange);
       else {
         this.forgetParsing(exchange);
         this.parts.skipped(exchange);
@@ -271,7 +268,9 @@ export class Conversation {
     if (prepared === undefined || !isOfPreparedStatement(error)) return false;
     this.cache.forget(prepared);
     exchange.isStale = !prepared.isNamed;
+    // Whoever was told before it in the same batch may have ended the session.
+    if (isRepeated || this.isOver) return false;
     // A transaction has failed by it.
-    return !isRepeated && this.status === 'I' && exchange.question.preface.length === 0;
+    return this.status === 'I' && exchange.question.preface.length === 0;
   }
 }

@@ -23,9 +23,7 @@ export class ExchangeQueue {
   /** The current one has run to its end; without a Sync of its own, the next message belongs to the one behind it. */
   advance(): void {
     const { answering } = this;
-    if (answering === undefined) return;
-    answering.hasRun = true;
-    if (answering.isJoined) this.answering = answering.next;
+    if (answering?.isJoined === true) this.answering = answering.next;
   }
 
   /** The server is ready: takes all that shared the Sync, the oldest first. */

@@ -53,8 +53,8 @@ export class Exchange {
   isExtended = true;
   /** True when it has no Sync of its own: it shares that of the one asked after it. */
   isJoined = false;
-  /** True once the server has run it to its end; its columns and rows are all there. */
-  hasRun = false;
+  /** True when the server has refused it; `error` may still be one of a parser. */
+  isRefused = false;
   /** What the server told in this exchange. */
   private layout: Layout | undefined;
   private reader: RowReader | undefined;
@@ -72,7 +72,7 @@ export class Exchange {
     this.rows = [];
     this.prefaceLeft = this.question.preface.length;
     this.isRepeated = true;
-    this.isStale = this.isJoined = this.hasRun = false;
+    this.isStale = this.isJoined = this.isRefused = false;
   }
 
   /** The answer: undefined for an empty text, several results for several statements. */

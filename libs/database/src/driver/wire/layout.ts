@@ -36,14 +36,15 @@ export class Layout {
 
   /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
   readerOf(formats: Formats): RowReader {
-    if (formats === undefined) return (this.textReader ??= this.newReader(formats));
-    // Asked for before a parser was set: for these rows alone.
-    if (formats !== this.formats) return this.newReader(formats);
-    return (this.reader ??= this.newReader(formats));
-  }
-
-  private newReader(formats: Formats): RowReader {
-    return newRowReader(this.columns, formats, 'object', undefined);
+    const known = formats === undefined ? this.textReader : this.reader;
+    const isChosen = formats === undefined || formats === this.formats;
+    if (known !== undefined && isChosen) return known;
+    const fresh = newRowReader(this.columns, formats, 'object', undefined);
+    // Asked for before a parser was set: for these rows alone, for that parser may be gone at the next refresh.
+    if (!isChosen || !this.isCurrent()) return fresh;
+    if (formats === undefined) this.textReader = fresh;
+    else this.reader = fresh;
+    return fresh;
   }
 }
 

@@ -26,6 +26,11 @@ export class QuestionWriter {
       exchange.prepared !== undefined || values.length > 0 || preface.length > 0;
   }
 
+  /** Closes what was forgotten, and what is too much; to close what the server does not have is no error. */
+  closeForgotten(): void {
+    for (const closed of this.cache.takeClosing()) this.writer.closeStatement(closed);
+  }
+
   /** Writes what was chosen. */
   write(exchange: Exchange): void {
     const { prepared } = exchange;
@@ -35,8 +40,6 @@ export class QuestionWriter {
       this.writer.query(text);
       return;
     }
-    // Closing what the server does not have is no error.
-    for (const closed of this.cache.takeClosing()) this.writer.closeStatement(closed);
     for (const command of preface) this.writeCommand(exchange, command);
     this.writeParse(exchange, prepared, text);
     prepared?.layout?.refresh();

@@ -81,11 +81,6 @@ export function isOfPreparedStatement(error: Error): boolean {
   return code === '26000' || code === '42P05';
 }
 
-/** Whether the server has rolled the transaction back for the sake of another one (class 40): to run it again may help. */
-export function isRollback(error: Error): boolean {
-  return (error as { readonly code?: string }).code?.startsWith('40') === true;
-}
-
 /** A RowDescription. */
 export function readColumns(buffer: Buffer, start: number): Column[] {
   const columns: Column[] = [];
