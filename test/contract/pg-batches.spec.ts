@@ -101,6 +101,37 @@ describe('a batch', () => {
     expect(answers).toEqual(['DB_SKIPPED', expect.any(String)]);
   });
 
+  it('with a statement that the server has lost answers each with its own rows', async () => {
+    const double = { text: 'select 2 * $1::int as double', values: [4] };
+    for (let round = 0; round < 5; round++) {
+      for (let use = 0; use < 3; use++) await batch(divide(1), double);
+      // By a way that the library does not see: it takes them for prepared.
+      await now(`do $$ begin execute 'deallocate all'; end $$`);
+      const answers = await batch(divide(1), divide(2), double, divide(5), double);
+      for (const [at, answer] of answers.entries()) {
+        if (answer === 'DB_SKIPPED') continue;
+        const rows = [
+          { quotient: 10 },
+          { quotient: 5 },
+          { double: 8 },
+          { quotient: 2 },
+          { double: 8 },
+        ];
+        expect(answer).toEqual([rows[at]]);
+      }
+    }
+  });
+
+  it('with a statement whose columns have changed answers that one, by its rows, and nobody else by nothing', async () => {
+    await database.sql('create table item (id int)');
+    await database.sql('insert into item values (1)');
+    const all = { text: 'select * from item where id = $1', values: [1] };
+    for (let use = 0; use < 3; use++) await ask(all);
+    await database.sql('alter table item add column name text');
+    const answers = await batch(divide(1), all, divide(2));
+    expect(answers).toEqual(['DB_SKIPPED', [{ id: 1, name: null }], 'DB_SKIPPED']);
+  });
+
   it('closes statements that are too many although it fails', async () => {
     const text = (n: number): Statement => ({ text: `select ${n} / $1::int as n`, values: [1] });
     for (let round = 0; round < 40; round++) {

@@ -19,8 +19,10 @@ export interface MemberHome {
   readonly stallLimit: StallLimit;
   /** As many reads were answered together. */
   batched(reads: number): void;
-  /** The connection was lost under a trip, or another one of its batch has failed. */
+  /** The connection was lost under a trip. */
   lost(trip: Trip): void;
+  /** Another one of its batch has failed. */
+  skipped(trip: Trip, slot: LaneSlot, member: LaneMember): void;
   /** A trip may be what holds others up. */
   suspected(trip: Trip, fingerprint: Fingerprint): void;
   /** A trip waits behind a read that takes too long. */
@@ -119,13 +121,18 @@ export class LaneMember implements Sharer {
     slot.fingerprint.gave(result);
     this.answeredAtMs = nowMs;
     if (!this.pooled.connection.isUsable) this.isOpen = false;
+    if (trip !== undefined) {
+      trip.serverMs = nowMs - slot.sentAtMs;
+      trip.leave();
+    }
+    const isSkipped = error instanceof SkippedError;
+    // Before the connection is free: the pool may have none for it, being full or about to close.
+    if (isSkipped && trip !== undefined) this.home.skipped(trip, slot, this);
     // Those of a batch are answered one behind the other: with the last one there is room for as many.
     if (slot.next?.batch !== slot.batch || slot.batch === undefined) this.home.moved(this);
-    if (trip === undefined) return;
-    trip.serverMs = nowMs - slot.sentAtMs;
-    trip.leave();
+    if (isSkipped || trip === undefined) return;
     // It only reads, and the connection was lost under all of them at once: that is one failure, not one for each.
-    if (error instanceof ConnectionError || error instanceof SkippedError) this.home.lost(trip);
+    if (error instanceof ConnectionError) this.home.lost(trip);
     else trip.settle(error, result);
   }
 

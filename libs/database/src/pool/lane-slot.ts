@@ -34,7 +34,7 @@ export class LaneSlot implements Reply, Phase {
     readonly fingerprint: Fingerprint,
     /** When it left; until then, when it came. */
     public sentAtMs: number,
-    /** Where it was rescued from. */
+    /** Where it was before, when it was rescued or skipped. */
     readonly from: LaneSlot | undefined,
   ) {
     this.trip = trip;

@@ -16,7 +16,7 @@ import type { FakeClock } from '../testing/fake-clock.js';
 import type { FakeAnswer } from '../testing/fake-answer.js';
 import type { FakeConnection } from '../testing/fake-connection.js';
 import type { FakeDriver } from '../testing/fake-driver.js';
-import { PoolBench } from '../testing/pool-bench.js';
+import { leaseOf, PoolBench } from '../testing/pool-bench.js';
 import { errorOf, isAnswered } from '../testing/trip-bench.js';
 import type { BenchedTrip } from '../testing/trip-bench.js';
 import type { LaneStats } from './pool-stats.js';
@@ -516,6 +516,28 @@ describe('in a batch', () => {
     for (let at = 0; at < 8; at++) send();
     await clock.elapseMs(0);
     expect(lane().batched).toBe(8);
+  });
+
+  it.each([
+    ['somebody else waits for a connection', () => bench.send(enter, { wants: 'lease' })],
+    ['the pool closes', () => pool.close()],
+  ])('lets nobody else wait or fail while %s', async (_, meanwhile) => {
+    const held = Array.from({ length: 15 }, () => bench.lend(enter));
+    await Promise.all(held);
+    answer({ hangs: true });
+    for (let at = 0; at < 8; at++) send();
+    await clock.elapseMs(0);
+    const [busy] = driver.connections.filter(isBusy);
+    const begun = meanwhile();
+    await clock.elapseMs(0);
+    answer({});
+    busy?.answer({});
+    busy?.answer({ error: new QueryError('division by zero') });
+    await clock.elapseMs(0);
+    expect(sent.filter(isAnswered)).toHaveLength(7);
+    if (!(begun instanceof Promise)) held.push(Promise.resolve(leaseOf(begun)));
+    for (const lease of await Promise.all(held)) lease.release();
+    await begun;
   });
 
   /** One of the same shape as the others. */

@@ -180,6 +180,13 @@ export class Lane implements MemberHome, Sharing {
     this.rescuer?.alone(trip);
   }
 
+  /** @internal Once it may run again where it was, so that it waits for no connection; then on one of its own. */
+  skipped(trip: Trip, slot: LaneSlot, member: LaneMember): void {
+    this.repeatedCount++;
+    if (slot.from === undefined) this.sendTo(member, trip, slot.fingerprint, slot);
+    else this.rescuer?.alone(trip);
+  }
+
   /**
    * @internal Once it may go to another shared connection, which knows the statement and is warm; then to one of its own,
    * so that it waits behind no second one.

@@ -244,9 +244,11 @@ export class Conversation {
    * transaction has read counts once it has ended well: under SERIALIZABLE it may have seen what never was.
    */
   private ready(last: Exchange): void {
+    const isVoid = last.isRefused;
     for (const exchange of this.queue.takeSynced()) {
       exchange.next = undefined;
-      if (exchange === last || !last.isRefused) this.settle(exchange);
+      // What is settled may be sent again, and is another question then.
+      if (exchange === last || !isVoid) this.settle(exchange);
       else {
         this.forgetParsing(exchange);
         this.parts.skipped(exchange);
