@@ -64,7 +64,7 @@ interface Kind {
 
 const POINT = 'select id, value from entry where id = $1';
 const parsers = (parse: (value: string) => unknown): Statement['types'] => ({
-  getTypeParser: () => parse as never,
+  getTypeParser: () => parse,
 });
 const KINDS: readonly Kind[] = [
   {
