@@ -13,7 +13,7 @@ import type {
   Subscription,
 } from './notifications/notification.js';
 import type { QueryOptions, QueryResult, Statement } from './query/query.js';
-import type { Caller, Holding, TripRequest } from './query/trip.js';
+import type { Caller, TripRequest } from './query/trip.js';
 import { formatToken, parseToken } from './routing/consistency-token.js';
 import { Session } from './transaction/transaction.js';
 import type { Transaction } from './transaction/transaction.js';
@@ -233,14 +233,10 @@ export class DatabaseService {
     return this.core.status();
   }
 
-  /** Code of a hook, for one, has no scope while a transaction around it has a connection. */
-  private get holding(): Holding | undefined {
-    const { ambient } = this.core;
-    return ambient.scope === undefined ? ambient.holding : undefined;
-  }
-
   private get place(): CopyPlace {
-    return { pinned: this.core.ambient.scope, holding: this.holding };
+    const { ambient } = this.core;
+    const { scope } = ambient;
+    return { pinned: scope, holding: ambient.holdingBeside(scope) };
   }
 
   private send(
@@ -264,7 +260,7 @@ export class DatabaseService {
       signal: options.signal,
       pinned: scope,
       priority: options.priority,
-      holding: this.holding,
+      holding: ambient.holdingBeside(scope),
     };
     desk.open(request, caller);
   }

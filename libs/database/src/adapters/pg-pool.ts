@@ -166,8 +166,7 @@ export class PgPool extends EventEmitter {
     }
     const { ambient } = this.parts;
     const pinned = ambient.scope;
-    // Code of a hook, for one, has no scope while a transaction around it has a connection.
-    const holding = pinned === undefined ? ambient.holding : undefined;
+    const holding = ambient.holdingBeside(pinned);
     this.roleDesk.send(what, { timeoutMs: limitMs, pinned, holding }, caller);
   }
 

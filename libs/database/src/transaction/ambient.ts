@@ -40,6 +40,14 @@ export class Ambient {
     return holdingOf(this.storage.getStore());
   }
 
+  /**
+   * What the code holds beside the connection of `scope`, which its statement goes to: nothing; outside of any, that of a
+   * transaction around it, for code of a hook has no scope.
+   */
+  holdingBeside(scope: Scope | undefined): Holding | undefined {
+    return scope === undefined ? this.holding : undefined;
+  }
+
   /** Runs `fn` inside `scope`, or outside of any. */
   run<T>(scope: Scope | undefined, fn: () => T): T {
     const frame = this.storage.getStore();
