@@ -20,6 +20,12 @@ export function isSubmittable(what: unknown): what is PgSubmittable {
   return typeof (what as Partial<PgSubmittable> | null | undefined)?.submit === 'function';
 }
 
+/** What most calls are: a text, and perhaps values. */
+function statementOf(text: string, values: unknown): Statement {
+  const given = (values ?? undefined) as readonly unknown[] | undefined;
+  return { text, values: given, name: undefined, rowMode: undefined, types: undefined };
+}
+
 function toStatement(config: PgQueryConfig, values: unknown): Statement | UsageError {
   const refused = REFUSED.find((key) => (config as unknown as Record<string, unknown>)[key]);
   if (refused !== undefined) {
@@ -39,12 +45,13 @@ export function readCall(args: readonly unknown[]): PgCall | UsageError {
   const [first, second, third] = args;
   const values = typeof second === 'function' ? undefined : second;
   const callback = (typeof second === 'function' ? second : third) as PgCallback | undefined;
+  if (typeof first === 'string')
+    return { what: statementOf(first, values), callback, timeoutMs: undefined };
   if (isSubmittable(first)) return { what: first, callback, timeoutMs: undefined };
-  if (typeof first !== 'string' && (typeof first !== 'object' || first === null)) {
+  if (typeof first !== 'object' || first === null) {
     return new UsageError('query() takes a text, an object with a text, or a cursor or stream.');
   }
-  const config: PgQueryConfig & { readonly callback?: PgCallback } =
-    typeof first === 'string' ? { text: first } : (first as PgQueryConfig);
+  const config = first as PgQueryConfig & { readonly callback?: PgCallback };
   const what = toStatement(config, values);
   if (what instanceof UsageError) return what;
   // As in `pg`, 0 sets no limit of its own.

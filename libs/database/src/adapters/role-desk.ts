@@ -1,4 +1,5 @@
 // The trip desk of a facade: what it asks for goes to the servers of its role.
+import type { BorrowPlace } from '../pool/borrow-sampler.js';
 import type { Lease } from '../pool/lease.js';
 import type { Classifier } from '../query/classify.js';
 import type { Statement } from '../query/query.js';
@@ -18,7 +19,7 @@ export interface RoleDeskParts {
 export type SendRequest = Pick<TripRequest, 'timeoutMs' | 'pinned' | 'holding'>;
 
 /** How a connection is asked for. */
-export type BorrowRequest = Pick<TripRequest, 'borrowedAt' | 'holding' | 'beginsTransaction'>;
+export type BorrowRequest = Pick<TripRequest, 'holding' | 'beginsTransaction'>;
 
 /** Asks the primary for whatever it may be; asks a replica for reads that may be behind, and may be repeated. */
 export class RoleDesk {
@@ -53,8 +54,13 @@ export class RoleDesk {
   }
 
   /** Takes a connection out of the pool. */
-  borrow(how: BorrowRequest, caller: Caller<Lease>): void {
+  borrow(
+    { holding, beginsTransaction }: BorrowRequest,
+    borrowedAt: BorrowPlace | undefined,
+    caller: Caller<Lease>,
+  ): void {
     const { consistency, intent } = this;
-    this.parts.desk.open(leaseRequest({ ...how, intent, consistency }), caller);
+    const how = { holding, beginsTransaction, borrowedAt, consistency, intent };
+    this.parts.desk.open(leaseRequest(how), caller);
   }
 }

@@ -1,26 +1,29 @@
 import { expect, it } from '@jest/globals';
 import { readCommand } from './transaction-command.js';
 
+const BEGIN = { verb: 'begin', tag: 'BEGIN' };
+const START = { verb: 'begin', tag: 'START' };
+
 it.each([
-  ['BEGIN', { verb: 'begin' }],
-  ['begin;', { verb: 'begin' }],
-  ['  Begin  Work ; ', { verb: 'begin' }],
-  ['/* request 7 */ BEGIN TRANSACTION', { verb: 'begin' }],
-  ['-- a comment\nbegin -- another', { verb: 'begin' }],
-  ['start transaction', { verb: 'begin' }],
-  ['start transaction isolation level serializable', { verb: 'begin', isolation: 'serializable' }],
+  ['BEGIN', BEGIN],
+  ['begin;', BEGIN],
+  ['  Begin  Work ; ', BEGIN],
+  ['/* request 7 */ BEGIN TRANSACTION', BEGIN],
+  ['-- a comment\nbegin -- another', BEGIN],
+  ['start transaction', START],
+  ['start transaction isolation level serializable', { ...START, isolation: 'serializable' }],
   [
     'begin isolation level REPEATABLE READ, read only',
-    { verb: 'begin', isolation: 'repeatable read', access: 'read only' },
+    { ...BEGIN, isolation: 'repeatable read', access: 'read only' },
   ],
   [
     'begin read write isolation level read uncommitted',
-    { verb: 'begin', isolation: 'read committed', access: 'read write' },
+    { ...BEGIN, isolation: 'read committed', access: 'read write' },
   ],
-  ['begin deferrable', { verb: 'begin', isDeferrable: true }],
+  ['begin deferrable', { ...BEGIN, isDeferrable: true }],
   [
     'begin isolation level serializable not deferrable',
-    { verb: 'begin', isolation: 'serializable', isDeferrable: false },
+    { ...BEGIN, isolation: 'serializable', isDeferrable: false },
   ],
   ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', { verb: 'set', isolation: 'serializable' }],
   ['set local transaction read only', { verb: 'set', access: 'read only' }],

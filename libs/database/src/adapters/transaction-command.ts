@@ -13,6 +13,8 @@ export interface TransactionCommand extends TransactionModes {
   readonly verb: 'begin' | 'commit' | 'rollback' | 'set' | 'prepare';
   /** AND CHAIN: another transaction begins at once. */
   readonly chains: boolean;
+  /** What a server answers to a BEGIN that it runs, as `pg` tells it. */
+  readonly tag?: 'BEGIN' | 'START';
 }
 
 /** A longer text is never one of these commands alone. */
@@ -20,7 +22,8 @@ const MAX_LENGTH = 300;
 
 const LEADING = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*/;
 const COMMENT = /--[^\n]*|\/\*[^]*?\*\//g;
-const FIRST_WORD = /^(?:begin|start|commit|end|rollback|abort|set|prepare)\b/i;
+const FIRST_WORD = /(?:begin|start|commit|end|rollback|abort|set|prepare)\b/iy;
+const LETTER = /^[a-z]/i;
 const BEGIN = /^(?:begin(?: work| transaction)?|start transaction)(?: (.+))?$/;
 const END = /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
 const SET = /^set (?:local |session )?transaction (?!snapshot\b)(.+)$/;
@@ -59,21 +62,29 @@ function parseCommand(text: string): TransactionCommand | undefined {
   const match = begin ?? SET.exec(command);
   const modes = match === null ? undefined : readModes(match[1] ?? '');
   if (modes === undefined) return undefined;
-  return { verb: begin === null ? 'set' : 'begin', chains: false, ...modes };
+  if (begin === null) return { verb: 'set', chains: false, ...modes };
+  const tag = command.startsWith('start') ? 'START' : 'BEGIN';
+  return { verb: 'begin', chains: false, tag, ...modes };
 }
 
 /** Commands by their texts, the oldest first: an application has a few, and sends them all day. */
 const known = new Map<string, TransactionCommand | undefined>();
 const MAX_KNOWN = 256;
 
+function mayBeCommand(text: string): boolean {
+  // Of a long text nothing is read but its beginning, and most texts begin with a letter.
+  const start = LETTER.test(text) ? 0 : (LEADING.exec(text)?.[0].length ?? 0);
+  if (text.length - start > MAX_LENGTH) return false;
+  FIRST_WORD.lastIndex = start;
+  return FIRST_WORD.test(text);
+}
+
 /** The command that the text is; undefined for anything else, and for several statements in one text. */
 export function readCommand(text: string): TransactionCommand | undefined {
-  const start = LEADING.exec(text)?.[0].length ?? 0;
-  if (text.length - start > MAX_LENGTH || !FIRST_WORD.test(text.slice(start, start + 12))) {
-    return undefined;
-  }
-  if (known.has(text)) return known.get(text);
-  const command = parseCommand(text.slice(start));
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  if (!mayBeCommand(text) || known.has(text)) return undefined;
+  const command = parseCommand(text.replace(LEADING, ''));
   known.set(text, command);
   for (const oldest of known.keys()) {
     if (known.size <= MAX_KNOWN) break;

@@ -14,6 +14,7 @@ import { OwnSeat } from './pg-seat.js';
 import type { PgSeat, PgWork, SessionEvent } from './pg-seat.js';
 import type { BorrowRequest, RoleDesk } from './role-desk.js';
 import { readCommand } from './transaction-command.js';
+import type { TransactionCommand } from './transaction-command.js';
 import { Turns } from './turns.js';
 import type { Turn } from './turns.js';
 
@@ -39,6 +40,8 @@ interface Listening {
 function newResult(command: string): PgResult {
   return { command, rowCount: null, oid: null, rows: [], fields: [] };
 }
+
+const NO_COMMAND: Partial<TransactionCommand> = Object.freeze({});
 
 const LEFT = 'The client was released before its statement had a connection. Await it first.';
 const WAITED = 'The client was released while statements waited on it. Await them first.';
@@ -162,11 +165,11 @@ export class VirtualSeat implements PgSeat {
 
   /** BEGIN goes ahead of the first statement, in its round trip; of a transaction without one nothing is sent. */
   private bound(lease: Lease, text: string): PgResult | undefined {
-    const verb = readCommand(text)?.verb;
-    if (verb === 'begin') {
+    const { verb, tag } = readCommand(text) ?? NO_COMMAND;
+    if (tag !== undefined) {
       if (lease.isWorking || lease.transactionStatus !== 'idle') return undefined;
       lease.begin(() => [text]);
-      return newResult(/^\s*start/i.test(text) ? 'START' : 'BEGIN');
+      return newResult(tag);
     }
     if (lease.hasBegun || (verb !== 'commit' && verb !== 'rollback')) return undefined;
     const isFailed = lease.transactionStatus === 'failed';
@@ -176,7 +179,7 @@ export class VirtualSeat implements PgSeat {
 
   /** Calls `use` with the connection of the client, at once when it has one. */
   private checkOut(
-    how: Omit<BorrowRequest, 'borrowedAt'>,
+    how: BorrowRequest,
     caller: Pick<Caller, 'reject'>,
     use: (own: OwnSeat) => void,
   ): void {
@@ -196,10 +199,7 @@ export class VirtualSeat implements PgSeat {
       for (const { event, listener } of this.listening) own.listen(event, listener);
       use(own);
     };
-    roleDesk.borrow(
-      { ...how, borrowedAt: this.borrowedAt },
-      { resolve, reject: (error) => caller.reject(error) },
-    );
+    roleDesk.borrow(how, this.borrowedAt, { resolve, reject: (error) => caller.reject(error) });
   }
 
   /** @internal Between transactions the connection is for others, unless something of this client stays in its session. */

@@ -140,13 +140,14 @@ export class RoutingStage implements Stage {
     if (replicas.length === 0) return primary;
     const { maxLagBytes } = this.options;
     const tried = trip.tried ?? NONE;
-    const rule = { maxLagMs: maxLagMs ?? this.options.maxLagMs, maxLagBytes, tried };
+    const rule = { maxLagMs: maxLagMs ?? this.options.maxLagMs, maxLagBytes, tried, after };
     if (trip.tried === undefined) this.fallbacks.counted();
-    const node = chooseForRead({ primary, replicas }, { ...rule, after });
+    const node = chooseForRead({ primary, replicas }, rule);
     if (node !== primary) trip.needsPrimary = false;
     if (node === undefined || node !== primary) return node;
     // One that is fit and has only not replayed the write yet is not lost.
-    const isFallback = after === undefined || chooseReplica(replicas, rule) === undefined;
+    const isFallback =
+      after === undefined || chooseReplica(replicas, { ...rule, after: undefined }) === undefined;
     if (isFallback && !this.fallbacks.take()) {
       throw new ReplicasLostError(this.fallbacks.retryAfterMs);
     }

@@ -42,6 +42,26 @@ function driverOn({ primary, replica }: DataSourceParts): object {
   };
 }
 
+/** The part of TypeORM's driver that takes connections out of its pools; without pools while it is not connected. */
+interface Borrowing {
+  readonly master?: PgPool;
+  readonly slaves?: readonly PgPool[];
+  obtainMasterConnection(): ReturnType<PgPool['lend']>;
+  obtainSlaveConnection(): ReturnType<PgPool['lend']>;
+}
+
+/**
+ * TypeORM takes a connection for each query, by a callback inside of two promises: a tenth of what a short query costs it.
+ * It is told of a driver without pools as ever.
+ */
+function lendAtOnce(driver: Borrowing): void {
+  const { obtainMasterConnection, obtainSlaveConnection } = driver;
+  Object.assign(driver, {
+    obtainMasterConnection: () => driver.master?.lend() ?? obtainMasterConnection.call(driver),
+    obtainSlaveConnection: () => driver.slaves?.[0]?.lend() ?? obtainSlaveConnection.call(driver),
+  });
+}
+
 /**
  * A manager whose transactions inside db.transaction() are savepoints, which code called in them joins. One is made for
  * each query: nothing is bound to it, nor is its prototype changed, which made every access to it slower.
@@ -79,6 +99,7 @@ export class PooledDataSource extends DataSource {
         ? {}
         : { replication: { master: {}, slaves: [{ host: REPLICA }] } }),
     });
+    lendAtOnce(this.driver as unknown as Borrowing);
     this.connectPools();
   }
 

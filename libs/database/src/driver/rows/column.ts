@@ -31,6 +31,16 @@ export function utf8(buffer: Buffer, from: number, to: number): string {
   return (buffer as unknown as Slices).utf8Slice(from, to);
 }
 
+/** Whether the bytes `from` ... `to` of a message are exactly these. */
+export function hasBytes(bytes: Uint8Array, buffer: Buffer, from: number, to: number): boolean {
+  const { length } = bytes;
+  if (to - from !== length) return false;
+  for (let index = 0; index < length; index++) {
+    if (buffer[from + index] !== bytes[index]) return false;
+  }
+  return true;
+}
+
 /** The byte at an offset that lies inside the buffer. */
 export function byteAt(buffer: Buffer, at: number): number {
   return buffer[at] as number;

@@ -1,5 +1,5 @@
 // What results look like: their columns, and how their rows are read. Remembered, whatever statement gives them.
-import { latin1 } from '../rows/column.js';
+import { hasBytes, latin1 } from '../rows/column.js';
 import type { Column } from '../rows/column.js';
 import { watchParsers } from '../rows/parsers.js';
 import { chooseFormats } from '../rows/plan.js';
@@ -22,8 +22,17 @@ export class Layout {
   private textReader: RowReader | undefined;
   private reader: RowReader | undefined;
 
-  constructor(readonly columns: readonly Column[]) {
+  constructor(
+    readonly columns: readonly Column[],
+    /** The RowDescription that tells them. */
+    private readonly description: Uint8Array,
+  ) {
     this.refresh();
+  }
+
+  /** Whether the RowDescription `at` ... `end` tells of this one. */
+  isOf(buffer: Buffer, at: number, end: number): boolean {
+    return hasBytes(this.description, buffer, at, end);
   }
 
   /** Before each use: an application may have set a parser of `pg` since. */
@@ -49,18 +58,28 @@ export class Layout {
 }
 
 const layouts = new Map<string, Layout>();
+/** The one that was asked for last: many results in turn look alike, and to compare costs less than to look up. */
+let last: Layout | undefined;
 
 /** The layout that a RowDescription tells. */
 export function layoutOf(buffer: Buffer, at: number, end: number): Layout {
-  if (end - at > MAX_BYTES) return new Layout(Object.freeze(readColumns(buffer, at)));
+  if (end - at > MAX_BYTES) return newLayout(buffer, at, end);
+  if (last?.isOf(buffer, at, end) !== true) last = recall(buffer, at, end);
+  last.refresh();
+  return last;
+}
+
+function recall(buffer: Buffer, at: number, end: number): Layout {
   const description = latin1(buffer, at, end);
   const known = layouts.get(description);
-  if (known !== undefined) {
-    known.refresh();
-    return known;
-  }
-  const fresh = new Layout(Object.freeze(readColumns(buffer, at)));
+  if (known !== undefined) return known;
+  const fresh = newLayout(buffer, at, end);
   if (layouts.size >= MAX_LAYOUTS) layouts.delete(layouts.keys().next().value ?? '');
   layouts.set(description, fresh);
   return fresh;
+}
+
+function newLayout(buffer: Buffer, at: number, end: number): Layout {
+  const description = Uint8Array.from(buffer.subarray(at, end));
+  return new Layout(Object.freeze(readColumns(buffer, at)), description);
 }

@@ -7,6 +7,10 @@ const SLAB_BYTES = 32_768;
 const LEAST_BYTES = 512;
 /** A string in UTF-8 has at most this many bytes for each UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
+/** Up to this length a string is written faster here than by a call of Buffer's own, which costs 50 ns. */
+const SHORT_LENGTH = 12;
+/** What UTF-8 writes as it is ends here. */
+const ASCII_MAX = 0x7f;
 const NO_FORMATS: readonly number[] = [];
 
 const BIND = 0x42;
@@ -121,7 +125,7 @@ export class MessageWriter {
     if (value === null) this.int32(-1);
     else if (typeof value === 'string') {
       this.reserve(4 + value.length * MAX_BYTES_PER_UNIT);
-      const bytes = this.buffer.write(value, this.at + 4);
+      const bytes = this.put(value, this.at + 4);
       this.int32(bytes);
       this.at += bytes;
     } else {
@@ -135,8 +139,21 @@ export class MessageWriter {
   /** A text that ends with a zero byte. */
   private text(text: string): void {
     this.reserve(text.length * MAX_BYTES_PER_UNIT + 1);
-    this.at += this.buffer.write(text, this.at);
+    this.at += this.put(text, this.at);
     this.buffer[this.at++] = 0;
+  }
+
+  /** Writes a string where there is room for it; returns its bytes. */
+  private put(text: string, at: number): number {
+    const { buffer } = this;
+    const { length } = text;
+    if (length > SHORT_LENGTH) return buffer.write(text, at);
+    for (let index = 0; index < length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit > ASCII_MAX) return buffer.write(text, at);
+      buffer[at + index] = unit;
+    }
+    return length;
   }
 
   private byte(value: number): void {

@@ -1,6 +1,6 @@
 // What the server tells about a statement, read from the bytes of its messages.
 import pg from 'pg';
-import { int32At } from '../rows/column.js';
+import { hasBytes, int32At, latin1 } from '../rows/column.js';
 import type { Column } from '../rows/column.js';
 import { readUint16 } from './message-splitter.js';
 
@@ -110,16 +110,35 @@ export interface CommandTag {
 }
 
 const TAG = /^([A-Za-z]+)(?: (\d+))?(?: (\d+))?/;
-/** Tags of one row are most of all. */
-const SELECT_1: CommandTag = Object.freeze({ command: 'SELECT', rowCount: 1, oid: null });
+const SELECT_1 = readTag('SELECT 1');
+/** Most answers are of one row: not even a string is made for them. */
+const SELECT_1_BYTES = Buffer.from('SELECT 1\0');
+
+/** Tags that were read before: an application has a few. */
+const tags = new Map<string, CommandTag>();
+/** With more of them all begin anew. */
+const MAX_TAGS = 256;
+
+function readTag(text: string): CommandTag {
+  const [, command = '', first, second] = TAG.exec(text) ?? [];
+  const count = second ?? first;
+  return Object.freeze({
+    command,
+    rowCount: count === undefined ? null : Number(count),
+    oid: second === undefined ? null : Number(first),
+  });
+}
 
 /** A CommandComplete. */
 export function readCommandTag(buffer: Buffer, at: number, end: number): CommandTag {
-  const tag = buffer.toString('latin1', at, end - 1);
-  if (tag === 'SELECT 1') return SELECT_1;
-  const [, command = '', first, second] = TAG.exec(tag) ?? [];
-  if (second !== undefined) return { command, rowCount: Number(second), oid: Number(first) };
-  return { command, rowCount: first === undefined ? null : Number(first), oid: null };
+  if (hasBytes(SELECT_1_BYTES, buffer, at, end)) return SELECT_1;
+  const text = latin1(buffer, at, end - 1);
+  const known = tags.get(text);
+  if (known !== undefined) return known;
+  if (tags.size >= MAX_TAGS) tags.clear();
+  const tag = readTag(text);
+  tags.set(text, tag);
+  return tag;
 }
 
 const FORGETTING: readonly string[] = ['DISCARD ALL', 'DEALLOCATE ALL'];
@@ -127,5 +146,5 @@ const LETTER_D = 0x44;
 
 /** Whether a CommandComplete tells that the session has forgotten its prepared statements. */
 export function forgetsStatements(buffer: Buffer, at: number, end: number): boolean {
-  return buffer[at] === LETTER_D && FORGETTING.includes(buffer.toString('latin1', at, end - 1));
+  return buffer[at] === LETTER_D && FORGETTING.includes(latin1(buffer, at, end - 1));
 }

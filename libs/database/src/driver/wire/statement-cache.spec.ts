@@ -56,7 +56,7 @@ describe('StatementCache', () => {
     expect(cache.takeClosing()).toEqual([]);
     expect(cache.find('select 1')).toBe(a);
     // Never sent: there is nothing to close.
-    for (let use = 0; use < 64; use++) cache.find('select 1');
+    for (let use = 0; use < 256; use++) cache.find('select 1');
     twice(cache, 'select 4');
     expect(cache.takeClosing()).toEqual([]);
     expect(cache.prepared).toBe(2);

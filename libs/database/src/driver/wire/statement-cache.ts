@@ -34,7 +34,7 @@ const MAX_SEEN = { texts: 2_000, characters: 1_000_000 };
  * Uses of a session between two that give a statement up for another one. Without it, more texts in turn than are kept
  * would each be prepared, never used again and closed: dearer than to parse them.
  */
-const EVICTION_PAUSE = 64;
+const EVICTION_PAUSE = 256;
 /** Longer texts are parsed each time: the server would keep each of them for each session. */
 const MAX_TEXT_LENGTH = 16_384;
 /** What is planned, or runs often. Other commands gain nothing. */
@@ -125,11 +125,11 @@ export class StatementCache {
   private isWorthIt(text: string): boolean {
     this.uses++;
     if (this.size === 0 || text.length > MAX_TEXT_LENGTH) return false;
+    if (this.byText.size >= this.size && this.uses - this.evictedAt < EVICTION_PAUSE) return false;
     if (!this.seen.has(text)) {
       this.remember(text);
       return false;
     }
-    if (this.byText.size >= this.size && this.uses - this.evictedAt < EVICTION_PAUSE) return false;
     return WORTHWHILE.test(text) && !mayBeSeveral(text);
   }
 
