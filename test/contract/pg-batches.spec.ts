@@ -79,16 +79,19 @@ describe('a batch', () => {
     }
   });
 
-  it('tells a caller what his parser threw, and the others their rows', async () => {
-    const types = {
-      getTypeParser: () => () => {
-        throw new Error('no such quotient');
-      },
-    };
-    const answers = await batch(divide(1), { ...divide(2), types }, divide(5));
-    expect(answers).toEqual([[{ quotient: 10 }], 'DB_QUERY', [{ quotient: 2 }]]);
-    expect(connection.transactionStatus).toBe('idle');
-  });
+  it.each([new Error('no such quotient'), 'a text', null, undefined])(
+    'tells a caller that his parser threw %p, and the others their rows',
+    async (thrown) => {
+      const types = {
+        getTypeParser: () => () => {
+          throw thrown as Error;
+        },
+      };
+      const answers = await batch(divide(1), { ...divide(2), types }, divide(5));
+      expect(answers).toEqual([[{ quotient: 10 }], 'DB_QUERY', [{ quotient: 2 }]]);
+      expect(connection.transactionStatus).toBe('idle');
+    },
+  );
 
   it('that failed is not answered for the sake of a parser that threw as well', async () => {
     const types = {

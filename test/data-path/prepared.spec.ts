@@ -69,6 +69,18 @@ describe('a text', () => {
     expect(await prepared()).toEqual([ALL]);
   });
 
+  it('gives columns that nobody can change for those who get the same ones', async () => {
+    await open();
+    const answer = await app.db.query(ALL, [1]);
+    const fields = answer.fields as unknown as Array<{ name: string }>;
+    const [field] = fields;
+    expect(() => fields.splice(0)).toThrow(TypeError);
+    expect(() => {
+      if (field !== undefined) field.name = 'mine';
+    }).toThrow(TypeError);
+    expect((await app.db.query(ALL, [1])).fields).toMatchObject([{ name: 'id' }, { name: 'name' }]);
+  });
+
   it('with several statements is run as it is', async () => {
     await open();
     for (let run = 0; run < 3; run++) {
@@ -129,6 +141,28 @@ describe('a session', () => {
     });
     expect(rows).toEqual([{ id: 3, name: 'three', extra: 5 }]);
     expect(runs).toBe(2);
+  });
+
+  it('that could not prepare a text behind BEGIN does not take it for prepared', async () => {
+    await open();
+    await database.sql('drop table if exists later');
+    let runs = 0;
+    // The limit of time, another one each time, makes a text that nobody prepares between BEGIN and the statement.
+    const read = (timeoutMs: number): Promise<unknown> =>
+      app.db.transaction(
+        (tx) => {
+          runs++;
+          return tx.query('select id from later where id = $1', [1]);
+        },
+        { timeoutMs },
+      );
+    for (const timeoutMs of [5_000, 6_000]) {
+      await expect(read(timeoutMs)).rejects.toMatchObject({ sqlState: '42P01' });
+    }
+    await database.sql('create table later (id int)');
+    runs = 0;
+    await read(8_000);
+    expect(runs).toBe(1);
   });
 
   it('is told of what is not supported as it is, in a transaction too, and once', async () => {

@@ -55,10 +55,11 @@ interface Borrowing {
  * It is told of a driver without pools as ever.
  */
 function lendAtOnce(driver: Borrowing): void {
-  const { obtainMasterConnection, obtainSlaveConnection } = driver;
+  const master = driver.obtainMasterConnection.bind(driver);
+  const slave = driver.obtainSlaveConnection.bind(driver);
   Object.assign(driver, {
-    obtainMasterConnection: () => driver.master?.lend() ?? obtainMasterConnection.call(driver),
-    obtainSlaveConnection: () => driver.slaves?.[0]?.lend() ?? obtainSlaveConnection.call(driver),
+    obtainMasterConnection: () => driver.master?.lend() ?? master(),
+    obtainSlaveConnection: () => driver.slaves?.[0]?.lend() ?? slave(),
   });
 }
 
@@ -99,7 +100,7 @@ export class PooledDataSource extends DataSource {
         ? {}
         : { replication: { master: {}, slaves: [{ host: REPLICA }] } }),
     });
-    lendAtOnce(this.driver as unknown as Borrowing);
+    lendAtOnce(this.driver);
     this.connectPools();
   }
 

@@ -236,7 +236,9 @@ export class Conversation {
 
   /** The server does not have what it has not confirmed. */
   private forgetParsing({ parsing }: Exchange): void {
-    for (const statement of parsing ?? NOTHING) this.cache.forget(statement);
+    for (const statement of parsing ?? NOTHING) {
+      if (statement !== undefined) this.cache.forget(statement);
+    }
   }
 
   /**

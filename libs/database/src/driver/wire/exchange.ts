@@ -45,8 +45,8 @@ export class Exchange {
   prepared: PreparedStatement | undefined;
   /** Formats asked for in this exchange. */
   formats: readonly (0 | 1)[] | undefined;
-  /** Statements parsed on the way that the server has yet to confirm. */
-  parsing: PreparedStatement[] | undefined;
+  /** What is parsed on the way and the server has yet to confirm, in order; undefined for a text that nobody keeps. */
+  parsing: Array<PreparedStatement | undefined> | undefined;
   /** Commands of the preface that are not complete yet. */
   prefaceLeft: number;
   /** False for the simple protocol, which may answer several statements. */
@@ -94,7 +94,7 @@ export class Exchange {
       this.reader ??= this.newReader();
       this.rows.push(this.reader(buffer, at));
     } catch (error) {
-      this.error = error as Error;
+      this.error = error instanceof Error ? error : new Error(`A parser threw ${String(error)}.`);
       return !(error instanceof BrokenRowError);
     }
     return true;

@@ -71,11 +71,11 @@ export class QuestionWriter {
     prepared: PreparedStatement | undefined,
     text: string,
   ): void {
-    if (prepared === undefined) this.writer.parse('', text);
-    else if (!prepared.isSent) {
-      prepared.isSent = true;
+    if (prepared?.isSent === true) return;
+    if (prepared !== undefined) prepared.isSent = true;
+    // A text alone that nobody keeps needs no account.
+    if (prepared !== undefined || exchange.prefaceLeft > 0)
       (exchange.parsing ??= []).push(prepared);
-      this.writer.parse(prepared.name, text);
-    }
+    this.writer.parse(prepared?.name ?? '', text);
   }
 }

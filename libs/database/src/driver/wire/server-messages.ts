@@ -87,7 +87,7 @@ export function readColumns(buffer: Buffer, start: number): Column[] {
   let at = start + 2;
   for (let left = readUint16(buffer, start); left > 0; left--) {
     const { text: name, next } = readText(buffer, at);
-    columns.push({
+    const column: Column = {
       name,
       tableID: int32At(buffer, next) >>> 0,
       columnID: readUint16(buffer, next + 4),
@@ -95,7 +95,9 @@ export function readColumns(buffer: Buffer, start: number): Column[] {
       dataTypeSize: (readUint16(buffer, next + 10) << 16) >> 16,
       dataTypeModifier: int32At(buffer, next + 12),
       format: readUint16(buffer, next + 16) === 0 ? 'text' : 'binary',
-    });
+    };
+    // All results that look alike have the same ones.
+    columns.push(Object.freeze(column));
     at = next + 18;
   }
   return columns;
