@@ -13,7 +13,7 @@ const PRIMARY = {
   replica: false,
   lsn: '0/3000148',
   inserted: '0/3000150',
-  caught_up: null,
+  received: null,
   replay_age_ms: null,
   walfile: '0000000A0000000000000003',
   followed: null,
@@ -23,7 +23,7 @@ const PRIMARY = {
 const REPLICA = {
   ...PRIMARY,
   replica: true,
-  caught_up: false,
+  received: '0/3000160',
   replay_age_ms: 1_234.5,
   walfile: null,
   inserted: null,
@@ -70,7 +70,7 @@ describe('an answer', () => {
       lsn: 0x300_0148n,
       endLsn: 0x300_0150n,
       askedAtMs: 0,
-      hasReplayedAll: true,
+      receivedLsn: undefined,
       replayAgeMs: undefined,
       timeline: 10,
       systemId: '7312345678901234567',
@@ -84,7 +84,7 @@ describe('an answer', () => {
     driver.script = answering(REPLICA);
     expect(await ask()).toMatchObject({
       role: 'replica',
-      hasReplayedAll: false,
+      receivedLsn: 0x300_0160n,
       replayAgeMs: 1_234.5,
       timeline: 9,
       endLsn: 0x300_0148n,
@@ -92,9 +92,9 @@ describe('an answer', () => {
   });
 
   it('of a replica that has replayed nothing yet is one as well', async () => {
-    const row = { ...REPLICA, lsn: null, caught_up: null, replay_age_ms: null };
+    const row = { ...REPLICA, lsn: null, received: null, replay_age_ms: null };
     driver.script = answering(row);
-    expect(await ask()).toMatchObject({ lsn: 0n, hasReplayedAll: true, replayAgeMs: undefined });
+    expect(await ask()).toMatchObject({ lsn: 0n, receivedLsn: undefined, replayAgeMs: undefined });
   });
 });
 

@@ -24,8 +24,8 @@ export interface PositionAnswer {
 
 /** What a node says of itself. */
 export interface ProbeAnswer extends PositionAnswer {
-  /** True when a replica has replayed all it received. */
-  readonly hasReplayedAll: boolean;
+  /** The last position that a replica has received; undefined when it has received nothing yet, or on a primary. */
+  readonly receivedLsn: bigint | undefined;
   /** Age of the last replayed transaction, in ms; undefined when there was none, or on a primary. */
   readonly replayAgeMs: number | undefined;
   readonly serverVersion: number;
@@ -43,7 +43,7 @@ interface PositionRow {
 }
 
 interface ProbeRow extends PositionRow {
-  readonly caught_up: boolean | null;
+  readonly received: string | null;
   readonly replay_age_ms: number | null;
   readonly followed: number | null;
   readonly system_id: string;
@@ -66,7 +66,7 @@ const POSITION = `SELECT ${POSITION_COLUMNS} ${ROLE}`;
 // replayed are all on its own history; the first is hidden from users without pg_monitor, the others come late.
 const PROBE = `
 SELECT ${POSITION_COLUMNS},
-       CASE WHEN r.replica THEN pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn() END AS caught_up,
+       CASE WHEN r.replica THEN pg_last_wal_receive_lsn()::text END AS received,
        CASE WHEN r.replica
          THEN (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 END AS replay_age_ms,
        CASE WHEN r.replica THEN greatest(
@@ -134,7 +134,7 @@ export class NodeProbe {
     this.known = { systemId: row.system_id, followed: row.followed ?? undefined };
     return {
       ...positionOf(row, row.system_id, row.followed ?? undefined, askedAtMs),
-      hasReplayedAll: row.caught_up ?? true,
+      receivedLsn: row.received === null ? undefined : parseLsn(row.received),
       replayAgeMs: row.replay_age_ms ?? undefined,
       serverVersion: row.version,
       latencyMs,

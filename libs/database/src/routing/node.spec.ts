@@ -53,7 +53,7 @@ const answer = (change: Partial<ProbeAnswer> = {}): ProbeAnswer => ({
   lsn: 100n,
   endLsn: 100n,
   askedAtMs: 0,
-  hasReplayedAll: true,
+  receivedLsn: 100n,
   replayAgeMs: 5_000,
   timeline: undefined,
   systemId: '7',
@@ -89,7 +89,7 @@ describe('lag', () => {
   >([
     [
       'a primary has none',
-      { role: 'primary', hasReplayedAll: false, replayAgeMs: undefined },
+      { role: 'primary', receivedLsn: undefined, replayAgeMs: undefined },
       500n,
       0,
       0,
@@ -111,7 +111,7 @@ describe('lag', () => {
     ],
     [
       'so it does when it has replayed all it received: more may be on the way',
-      { lsn: 100n, hasReplayedAll: true },
+      { lsn: 100n, receivedLsn: 100n },
       500n,
       5_000,
       400,
@@ -125,16 +125,30 @@ describe('lag', () => {
     ],
     [
       'without a primary it is what the replica received that counts',
-      { hasReplayedAll: true },
+      { receivedLsn: 100n },
       undefined,
       0,
       0,
     ],
     [
       'without a primary a replica may be behind as well',
-      { hasReplayedAll: false },
+      { receivedLsn: 130n },
       undefined,
       5_000,
+      30,
+    ],
+    [
+      'a replica that has received nothing since its start has what it replayed',
+      { receivedLsn: undefined },
+      undefined,
+      0,
+      0,
+    ],
+    [
+      'and so has one that receives a piece again that it has replayed',
+      { receivedLsn: 90n },
+      undefined,
+      0,
       0,
     ],
   ])('%s', (_, change, primaryLsn, lagMs, lagBytes) => {

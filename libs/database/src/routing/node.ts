@@ -269,13 +269,15 @@ export class Node {
   }
 
   /**
-   * A replica that has replayed the primary's last known position lags by nothing, however long ago
-   * the last transaction was: an idle primary would make the age of it look like lag.
+   * A replica that has replayed the primary's last known position lags by nothing, however long ago the last transaction
+   * was: an idle primary would make the age of it look like lag. While nobody knows the primary's position, it is what the
+   * replica has received that counts; after a restart that is less than it has replayed.
    */
   private setLag(answer: ProbeAnswer, primaryLsn: bigint | undefined): void {
-    const isCurrent = primaryLsn === undefined ? answer.hasReplayedAll : answer.lsn >= primaryLsn;
-    const isBehind = answer.role === 'replica' && !isCurrent;
-    this.lagMs = isBehind ? answer.replayAgeMs : 0;
-    this.lagBytes = isBehind && primaryLsn !== undefined ? Number(primaryLsn - answer.lsn) : 0;
+    const { role, lsn, receivedLsn = lsn, replayAgeMs } = answer;
+    const wantedLsn = primaryLsn ?? receivedLsn;
+    const isBehind = role === 'replica' && lsn < wantedLsn;
+    this.lagMs = isBehind ? replayAgeMs : 0;
+    this.lagBytes = isBehind ? Number(wantedLsn - lsn) : 0;
   }
 }

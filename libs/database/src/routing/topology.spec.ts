@@ -28,7 +28,7 @@ class Server {
         lsn: 100n,
         endLsn: 100n,
         askedAtMs: this.clock.monotonicMs(),
-        hasReplayedAll: true,
+        receivedLsn: 100n,
         replayAgeMs: 0,
         timeline: this.answer.role === 'primary' ? 1 : undefined,
         systemId: '7',

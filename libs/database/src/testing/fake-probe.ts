@@ -7,7 +7,7 @@ const PRIMARY = {
   replica: false,
   lsn: '0/1',
   inserted: '0/1',
-  caught_up: null,
+  received: null,
   replay_age_ms: null,
   followed: null,
   walfile: '000000010000000000000001',
