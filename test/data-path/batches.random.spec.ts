@@ -40,11 +40,7 @@ beforeEach(async () => {
 afterEach(() => app.close());
 useLeakCheck({ database });
 
-function lane(): LaneStats {
-  const [stats] = app.pools.stats();
-  if (stats === undefined) throw new Error('There is no pool.');
-  return stats.lane;
-}
+const lane = (): LaneStats => app.lane();
 
 /** Whole numbers below a limit, the same ones for the same seed. */
 function randomOf(seed: number): (limit: number) => number {

@@ -24,11 +24,7 @@ beforeEach(async () => {
 afterEach(() => app.close());
 useLeakCheck({ database });
 
-function lane(): LaneStats {
-  const [stats] = app.pools.stats();
-  if (stats === undefined) throw new Error('There is no pool.');
-  return stats.lane;
-}
+const lane = (): LaneStats => app.lane();
 
 /** Runs a read until its text shares connections. */
 async function share(text: string, values: readonly unknown[]): Promise<void> {

@@ -10,6 +10,7 @@ import {
 } from 'nestjs-database';
 import type { DatabaseModuleOptions, EventMap } from 'nestjs-database';
 import { getCoreToken } from '../../libs/database/src/database.tokens.js';
+import type { LaneStats } from '../../libs/database/src/pool/pool-stats.js';
 import type { Events } from '../../libs/database/src/kernel/events.js';
 
 /** A started application, and what suites ask of it. */
@@ -18,6 +19,8 @@ export interface DatabaseApp {
   readonly db: DatabaseService;
   readonly pools: DatabasePoolService;
   readonly retry: DatabaseRetryService;
+  /** What the first pool's shared connections have done. */
+  lane(): LaneStats;
   /** Collects the events of a name from now on. */
   record<Name extends keyof EventMap>(name: Name): Array<EventMap[Name]>;
   close(): Promise<void>;
@@ -34,6 +37,11 @@ export async function startDatabaseApp(options: DatabaseModuleOptions): Promise<
     db: app.get(DatabaseService),
     pools: app.get(DatabasePoolService),
     retry: app.get(DatabaseRetryService),
+    lane: () => {
+      const [stats] = app.get(DatabasePoolService).stats();
+      if (stats === undefined) throw new Error('There is no pool.');
+      return stats.lane;
+    },
     record: <Name extends keyof EventMap>(name: Name) => {
       const seen: Array<EventMap[Name]> = [];
       events.on(name, (payload) => seen.push(payload));
@@ -67,6 +75,7 @@ export function useDatabaseApp(options: () => DatabaseModuleOptions): DatabaseAp
     get retry() {
       return get().retry;
     },
+    lane: () => get().lane(),
     record: (name) => get().record(name),
     close: () => get().close(),
   };

@@ -31,7 +31,8 @@ export interface Clock {
 }
 
 function schedule(run: () => void, delayMs: number, options: ScheduleOptions = {}): Timer {
-  const timer = setTimeout(run, delayMs);
+  // Node 24 warns of a time that is over.
+  const timer = setTimeout(run, Math.max(0, delayMs));
   if (options.keepsProcess !== true) timer.unref();
   return { cancel: () => clearTimeout(timer) };
 }

@@ -94,7 +94,10 @@ export class Exchange {
       this.reader ??= this.newReader();
       this.rows.push(this.reader(buffer, at));
     } catch (error) {
-      this.error = error instanceof Error ? error : new Error(`A parser threw ${String(error)}.`);
+      this.error =
+        error instanceof Error
+          ? error
+          : new Error('A parser threw what is no Error.', { cause: error });
       return !(error instanceof BrokenRowError);
     }
     return true;
