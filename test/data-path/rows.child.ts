@@ -2,7 +2,8 @@
 import { inspect } from 'node:util';
 import pg from 'pg';
 import type { Column } from '../../libs/database/src/driver/rows/column.js';
-import { loopingReader } from '../../libs/database/src/driver/rows/looping-reader.js';
+import { loopingReaders } from '../../libs/database/src/driver/rows/looping-reader.js';
+import { parsersOf } from '../../libs/database/src/driver/rows/parsers.js';
 import { chooseFormats, planCells } from '../../libs/database/src/driver/rows/plan.js';
 import { newRowReader } from '../../libs/database/src/driver/rows/row-reader.js';
 import { RawSession } from '../support/raw-session.js';
@@ -53,7 +54,10 @@ async function compare(
       if (rows.length !== theirs.length) throw new Error(`${rows.length} of ${theirs.length} rows`);
       const readers = [
         newRowReader(columns, formats, rowMode, undefined),
-        loopingReader(planCells(columns, formats, undefined), rowMode),
+        loopingReaders(
+          planCells(columns, formats, parsersOf(columns, undefined)),
+          rowMode,
+        )(parsersOf(columns, undefined)),
       ];
       for (const [index, { buffer, at }] of rows.entries()) {
         const expected = shown(theirs[index]);

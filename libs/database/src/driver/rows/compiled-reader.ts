@@ -111,10 +111,11 @@ export const mayCompile: boolean = (() => {
   }
 })();
 
-/** A reader by compiled code. */
-export function compiledReader(cells: readonly Cell[], rowMode: 'object' | 'array'): Reader {
-  return factoryOf(factorySource(cells, rowMode))(
-    tools,
-    cells.map(({ parse }) => parse),
-  );
+/** Makes readers by compiled code, each with parsers of its own. */
+export function compiledReaders(
+  cells: readonly Cell[],
+  rowMode: 'object' | 'array',
+): (parsers: readonly Parse[]) => Reader {
+  const factory = factoryOf(factorySource(cells, rowMode));
+  return (parsers) => factory(tools, parsers);
 }

@@ -20,6 +20,14 @@ export function parserOf(column: Column, types: TypeParsers | undefined): Parse 
   return source.getTypeParser(column.dataTypeID, column.format);
 }
 
+/** The parsers that `pg` would use, by column. */
+export function parsersOf(
+  columns: readonly Column[],
+  types: TypeParsers | undefined,
+): readonly Parse[] {
+  return columns.map((column) => parserOf(column, types));
+}
+
 /** Whether the parser is the one that `pg` itself has for the text form of the column's type. */
 export function isOwnParser(column: Column, parse: Parse): boolean {
   return column.format !== 'binary' && parse === (own.get(column.dataTypeID) ?? asItIs);
@@ -34,7 +42,7 @@ export function watchParsers(
   columns: readonly Column[],
   types: TypeParsers | undefined,
 ): () => boolean {
-  const parsers = columns.map((column) => parserOf(column, types));
+  const parsers = parsersOf(columns, types);
   return () => {
     for (let i = 0; i < columns.length; i++) {
       if (parserOf(columns[i] as Column, types) !== parsers[i]) return false;

@@ -2,6 +2,7 @@
 import type { TypeParsers } from '../../query/query.js';
 import type { Column, Decode } from './column.js';
 import { READINGS } from './decoders.js';
+import type { TypeReading } from './decoders.js';
 import { asItIs, isOwnParser, parserOf } from './parsers.js';
 import type { Parse } from './parsers.js';
 
@@ -17,39 +18,47 @@ export interface Cell {
    */
   readonly kind: 'parse' | 'bytes' | 'string' | 'ascii' | 'text' | 'binary';
   readonly oid: number;
-  readonly parse: Parse;
   readonly decode?: Decode | undefined;
   /** Bytes that a binary value must have. */
   readonly length?: number | undefined;
 }
 
-function planCell(column: Column, format: 0 | 1, types: TypeParsers | undefined): Cell {
-  const { name, dataTypeID: oid } = column;
-  const parse = parserOf(column, types);
-  const reading = READINGS.get(oid);
-  const cell = { name, oid, parse };
-  if (format === 1) {
-    if (reading?.binary !== undefined) {
-      return { ...cell, kind: 'binary', decode: reading.binary, length: reading.binaryLength };
-    }
-    throw new Error(
-      `Column ${JSON.stringify(name)} (type ${oid}) has no binary reading: ask for the formats of chooseFormats.`,
-    );
-  }
-  if (column.format === 'binary') return { ...cell, kind: 'bytes' };
-  if (!isOwnParser(column, parse)) return { ...cell, kind: 'parse' };
-  if (reading?.text !== undefined) return { ...cell, kind: 'text', decode: reading.text };
-  if (reading?.isAscii === true) return { ...cell, kind: 'ascii' };
-  return { ...cell, kind: parse === asItIs ? 'string' : 'parse' };
+const NO_READING: TypeReading = Object.freeze({});
+
+/** How a column is read by a parser. */
+export function kindOf(column: Column, format: 0 | 1, parse: Parse): Cell['kind'] {
+  if (format === 1) return 'binary';
+  if (column.format === 'binary') return 'bytes';
+  if (!isOwnParser(column, parse)) return 'parse';
+  const reading = READINGS.get(column.dataTypeID);
+  if (reading?.text !== undefined) return 'text';
+  if (reading?.isAscii === true) return 'ascii';
+  return parse === asItIs ? 'string' : 'parse';
 }
 
-/** Plans all columns. */
+function planCell(column: Column, format: 0 | 1, parse: Parse): Cell {
+  const { name, dataTypeID: oid } = column;
+  const kind = kindOf(column, format, parse);
+  const { binary, binaryLength, text } = READINGS.get(oid) ?? NO_READING;
+  if (kind === 'binary') {
+    if (binary === undefined)
+      throw new Error(
+        `Column ${JSON.stringify(name)} (type ${oid}) has no binary reading: ask for the formats of chooseFormats.`,
+      );
+    return { name, oid, kind, decode: binary, length: binaryLength };
+  }
+  return { name, oid, kind, decode: kind === 'text' ? text : undefined };
+}
+
+/** Plans all columns, each for the parser at its place. */
 export function planCells(
   columns: readonly Column[],
   formats: readonly (0 | 1)[] | undefined,
-  types: TypeParsers | undefined,
+  parsers: readonly Parse[],
 ): readonly Cell[] {
-  return columns.map((column, index) => planCell(column, formats?.[index] ?? 0, types));
+  return columns.map((column, index) =>
+    planCell(column, formats?.[index] ?? 0, parsers[index] ?? asItIs),
+  );
 }
 
 /**

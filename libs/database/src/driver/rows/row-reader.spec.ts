@@ -4,11 +4,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { BrokenRowError } from './broken-row.js';
 import type { Column } from './column.js';
-import { compiledReader } from './compiled-reader.js';
-import { loopingReader } from './looping-reader.js';
-import { watchParsers } from './parsers.js';
+import { compiledReaders } from './compiled-reader.js';
+import { loopingReaders } from './looping-reader.js';
+import { parsersOf, watchParsers } from './parsers.js';
 import { chooseFormats, planCells } from './plan.js';
-import { newRowReader } from './row-reader.js';
+import { newRowReader, RowPlan } from './row-reader.js';
 import type { RowReader } from './row-reader.js';
 import type { TypeParsers } from '../../query/query.js';
 
@@ -60,12 +60,19 @@ function pgRow(
   return result.parseRow(values);
 }
 
+const maker =
+  (readers: typeof compiledReaders) =>
+  (...[columns, formats, mode, types]: Parameters<typeof newRowReader>): RowReader => {
+    const parsers = parsersOf(columns, types);
+    return readers(planCells(columns, formats, parsers), mode)(parsers);
+  };
+
 const makers: readonly (readonly [
   string,
   (...args: Parameters<typeof newRowReader>) => RowReader,
 ])[] = [
-  ['compiled', (c, formats, mode, types) => compiledReader(planCells(c, formats, types), mode)],
-  ['looping', (c, formats, mode, types) => loopingReader(planCells(c, formats, types), mode)],
+  ['compiled', maker(compiledReaders)],
+  ['looping', maker(loopingReaders)],
 ];
 
 /** To Jest no two invalid dates are equal. */
@@ -347,15 +354,37 @@ describe('parsers that the application sets', () => {
   });
 });
 
+describe('a plan', () => {
+  const columns = [column('a', INT4), column('b')];
+  /** New parsers at each call, as a query builder brings them. */
+  const marked = (mark: string): TypeParsers => ({ getTypeParser: () => (value) => mark + value });
+  const row = dataRow(['7', 'x']);
+  const read = (plan: RowPlan, types: TypeParsers | undefined): unknown =>
+    plan.readerOf(parsersOf(columns, types))(row.buffer, row.at);
+
+  it('reads by the parsers of each caller', () => {
+    const plan = new RowPlan(columns, undefined, 'array', parsersOf(columns, marked('1:')));
+    expect(plan.fits(undefined, parsersOf(columns, marked('2:')))).toBe(true);
+    const first = plan.readerOf(parsersOf(columns, marked('1:')));
+    expect(read(plan, marked('2:'))).toEqual(['2:7', '2:x']);
+    expect(first(row.buffer, row.at)).toEqual(['1:7', '1:x']);
+  });
+
+  it('fits no others by which a column is read in another way', () => {
+    const plan = new RowPlan(columns, undefined, 'object', parsersOf(columns, undefined));
+    expect(read(plan, undefined)).toEqual({ a: 7, b: 'x' });
+    expect(plan.fits(undefined, parsersOf(columns, undefined))).toBe(true);
+    expect(plan.fits(undefined, parsersOf(columns, marked('')))).toBe(false);
+    expect(plan.fits([0, 1], parsersOf(columns, undefined))).toBe(false);
+  });
+});
+
 it("knows pg's own parsers, so that its types are read fast", () => {
   expect(chooseFormats([column('a', BYTEA), column('b', TIMESTAMPTZ)], undefined)).toEqual([1, 1]);
   expect(chooseFormats([column('a'), column('b', INT4)], undefined)).toBeUndefined();
   const oids = [16, 21, INT4, 26, 700, 701, 1082, 1114, TIMESTAMPTZ, 20, 1700, 2950, TEXT];
-  const cells = planCells(
-    oids.map((oid) => column('c', oid)),
-    undefined,
-    undefined,
-  );
+  const columns = oids.map((oid) => column('c', oid));
+  const cells = planCells(columns, undefined, parsersOf(columns, undefined));
   expect(cells.map(({ kind }) => kind)).toEqual([
     ...Array.from({ length: 9 }, () => 'text'),
     ...['ascii', 'ascii', 'ascii', 'string'],

@@ -4,7 +4,6 @@ import type { Departure, Reply } from '../driver.js';
 import type { PreparedValue } from '../parameters.js';
 import { BrokenRowError } from '../rows/broken-row.js';
 import type { Column } from '../rows/column.js';
-import { newRowReader } from '../rows/row-reader.js';
 import type { RowReader } from '../rows/row-reader.js';
 import { layoutOf } from './layout.js';
 import type { Layout } from './layout.js';
@@ -135,7 +134,7 @@ export class Exchange {
     const layout = this.layout ?? prepared?.layout;
     if (layout === undefined) throw new Error('The server sent a row before its columns.');
     if (rowMode === 'array' || types !== undefined)
-      return newRowReader(layout.columns, formats, rowMode, types);
+      return layout.readerWith(formats, rowMode, types);
     return layout.readerOf(formats);
   }
 }

@@ -1,13 +1,15 @@
 // What results look like: their columns, and how their rows are read. Remembered, whatever statement gives them.
 import { hasBytes, latin1 } from '../rows/column.js';
 import type { Column } from '../rows/column.js';
-import { watchParsers } from '../rows/parsers.js';
+import type { TypeParsers } from '../../query/query.js';
+import { parsersOf, watchParsers } from '../rows/parsers.js';
 import { chooseFormats } from '../rows/plan.js';
-import { newRowReader } from '../rows/row-reader.js';
+import { newRowReader, RowPlan } from '../rows/row-reader.js';
 import type { RowReader } from '../rows/row-reader.js';
 import { readColumns } from './server-messages.js';
 
 type Formats = readonly (0 | 1)[] | undefined;
+type RowMode = 'object' | 'array';
 
 /** Layouts that are remembered; the oldest one goes first. To plan one costs 3 us, and 1 us more for each column. */
 const MAX_LAYOUTS = 500;
@@ -21,6 +23,11 @@ export class Layout {
   private isCurrent: () => boolean = () => false;
   private textReader: RowReader | undefined;
   private reader: RowReader | undefined;
+  /** How rows were read last in each shape by {@link readerWith}. */
+  private readonly plans: Record<RowMode, RowPlan | undefined> = {
+    object: undefined,
+    array: undefined,
+  };
 
   constructor(
     readonly columns: readonly Column[],
@@ -41,6 +48,20 @@ export class Layout {
     this.formats = chooseFormats(this.columns, undefined);
     this.isCurrent = watchParsers(this.columns, undefined);
     this.textReader = this.reader = undefined;
+  }
+
+  /**
+   * Reads rows in another shape, or with parsers of the caller. A query builder brings new ones with each statement, and
+   * by most of them the columns are read as they were by the last ones.
+   */
+  readerWith(formats: Formats, rowMode: RowMode, types: TypeParsers | undefined): RowReader {
+    const parsers = parsersOf(this.columns, types);
+    let plan = this.plans[rowMode];
+    if (plan?.fits(formats, parsers) !== true) {
+      plan = new RowPlan(this.columns, formats, rowMode, parsers);
+      this.plans[rowMode] = plan;
+    }
+    return plan.readerOf(parsers);
   }
 
   /** Reads rows as objects with the parsers of `pg`; made once for each choice of formats. */
