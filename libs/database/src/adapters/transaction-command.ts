@@ -23,7 +23,6 @@ const MAX_LENGTH = 300;
 const LEADING = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*/;
 const COMMENT = /--[^\n]*|\/\*[^]*?\*\//g;
 const FIRST_WORD = /(?:begin|start|commit|end|rollback|abort|set|prepare)\b/iy;
-const LETTER = /^[a-z]/i;
 const BEGIN = /^(?:begin(?: work| transaction)?|start transaction)(?: (.+))?$/;
 const END = /^(commit|end|rollback|abort)(?: work| transaction)?(?: and (?:no chain|(chain)))?$/;
 const SET = /^set (?:local |session )?transaction (?!snapshot\b)(.+)$/;
@@ -71,9 +70,14 @@ function parseCommand(text: string): TransactionCommand | undefined {
 const known = new Map<string, TransactionCommand | undefined>();
 const MAX_KNOWN = 256;
 
+function beginsWithLetter(text: string): boolean {
+  // Bit 5 is what lower case has and upper case has not.
+  const unit = text.charCodeAt(0) | 0x20;
+  return unit >= 0x61 && unit <= 0x7a;
+}
+
 function mayBeCommand(text: string): boolean {
-  // Of a long text nothing is read but its beginning, and most texts begin with a letter.
-  const start = LETTER.test(text) ? 0 : (LEADING.exec(text)?.[0].length ?? 0);
+  const start = beginsWithLetter(text) ? 0 : (LEADING.exec(text)?.[0].length ?? 0);
   if (text.length - start > MAX_LENGTH) return false;
   FIRST_WORD.lastIndex = start;
   return FIRST_WORD.test(text);
