@@ -36,6 +36,10 @@ const NO_PREFACE: readonly string[] = Object.freeze([]);
 const CANCEL_TIMEOUT_MS = 1_000;
 /** Reads that leave in one turn, up to which each is answered by itself: with so few, each would wait for the others. */
 const FEW = 4;
+/** Reads that a connection may have under way while they take no longer than {@link WORK_MS}. */
+const MOST = 256;
+/** Time that reads under way may take in all, beyond those that any connection may have, in ms: so long one waits behind them. */
+const WORK_MS = 2;
 /** Reads that are answered together: with more of them a caller waits longer, and the server gains little. */
 const BATCH = 8;
 
@@ -43,6 +47,8 @@ const BATCH = 8;
 export class LaneMember implements Sharer {
   /** Reads under way, those that nobody waits for included. */
   size = 0;
+  /** Time that they usually take in all, in ms. */
+  private workMs = 0;
   /** False once it takes no more. */
   isOpen = true;
   /** True once those behind the first one were sent again elsewhere: nobody waits for what is left. */
@@ -90,6 +96,11 @@ export class LaneMember implements Sharer {
     return !needsPrimary || this.pooled.connection.isStandby !== true;
   }
 
+  /** Whether there is room for another read: below `cap`, or while those under way are quick. */
+  hasRoom(cap: number): boolean {
+    return this.size < cap || (this.size < MOST && this.workMs < WORK_MS);
+  }
+
   /** What its first reads usually take, in ms. */
   get usualMs(): number {
     const { head } = this;
@@ -101,6 +112,7 @@ export class LaneMember implements Sharer {
     const nowMs = clock.monotonicMs();
     const slot = new LaneSlot(this, trip, fingerprint, nowMs, from);
     this.size++;
+    this.workMs += slot.usualMs;
     trip.isSent = true;
     const hasOwnLimit = trip.request.timeoutMs !== undefined;
     trip.begin(slot, nowMs, hasOwnLimit ? Number.POSITIVE_INFINITY : nowMs + statementTimeoutMs);
@@ -219,6 +231,8 @@ export class LaneMember implements Sharer {
     }
     if (this.tail === slot) this.tail = before;
     this.size--;
+    // What is left when nothing is under way are errors of rounding.
+    this.workMs = this.size === 0 ? 0 : this.workMs - slot.usualMs;
   }
 
   /**

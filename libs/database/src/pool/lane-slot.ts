@@ -27,6 +27,8 @@ export class LaneSlot implements Reply, Phase {
   /** Undefined once nobody waits for the answer any more. */
   trip: Trip | undefined;
   readonly statement: Statement;
+  /** What one of its shape took when it was sent, in ms. */
+  readonly usualMs: number;
 
   constructor(
     private readonly member: SlotOwner,
@@ -39,6 +41,7 @@ export class LaneSlot implements Reply, Phase {
   ) {
     this.trip = trip;
     this.statement = trip.statement;
+    this.usualMs = fingerprint.usualMs;
   }
 
   replied(error: DatabaseError | undefined, result: unknown): void {

@@ -481,6 +481,38 @@ describe('in a batch', () => {
     expect(sent.every(isAnswered)).toBe(true);
   });
 
+  /** Reads under way on each connection when more come than there is room for. */
+  async function fill(): Promise<number> {
+    answer({ hangs: true });
+    for (let count = 0; count < 1_500; count++) send();
+    const { connections, inFlight, waiting } = lane();
+    expect(inFlight + waiting).toBe(1_500);
+    answer({});
+    await clock.elapseMs(0);
+    answerHanging();
+    await clock.elapseMs(0);
+    expect(sent.every(isAnswered)).toBe(true);
+    return inFlight / connections;
+  }
+
+  it('may be many on each connection, for who comes behind them does not wait long', async () => {
+    const each = await fill();
+    expect(each).toBeGreaterThan(40);
+    expect(each).toBeLessThanOrEqual(256);
+    // They have taken no time at all.
+    expect(await fill()).toBe(256);
+  });
+
+  it('are few on each connection when they take longer', async () => {
+    answer({ afterMs: 0.3 });
+    // Of several on one connection each but the first one shows what it takes beside the round trip.
+    for (let count = 0; count < 40; count++) {
+      for (let each = 0; each < 4; each++) send();
+      await clock.elapseMs(2);
+    }
+    expect(await fill()).toBeLessThanOrEqual(24);
+  });
+
   it('are none whose shape takes longer', async () => {
     answer({ afterMs: 0.3 });
     for (let count = 0; count < 40; count++) {

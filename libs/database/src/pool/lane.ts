@@ -48,7 +48,7 @@ export interface Rescuer {
   alone(trip: Trip): void;
 }
 
-/** Reads under way on one connection at a time: more where the network is slow. */
+/** Reads under way on one connection at a time, whatever they take: more where the network is slow. */
 const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
 /** Time between two looks for those that take too long, in ms. */
 const LOOK_MS = 1;
@@ -194,7 +194,7 @@ export class Lane implements MemberHome, Sharing {
   rescued(trip: Trip, slot: LaneSlot): void {
     this.rescuedCount++;
     const isFirst = slot.from === undefined;
-    const member = isFirst ? this.shared.pickUnsuspected(trip.needsPrimary) : undefined;
+    const member = isFirst ? this.shared.pickUnsuspected(trip.needsPrimary, this.cap) : undefined;
     if (member === undefined) this.rescuer?.alone(trip);
     else this.sendTo(member, trip, slot.fingerprint, slot);
   }
@@ -271,7 +271,8 @@ export class Lane implements MemberHome, Sharing {
 
   /** Those whose turn it is, as far as there is room. */
   private serve(member: LaneMember, nowMs: number): void {
-    for (let left = this.cap - member.size; left > 0; left--) {
+    const { cap } = this;
+    while (member.hasRoom(cap)) {
       const waiter = this.parts.admission.next(nowMs);
       if (waiter === undefined) break;
       waiter.granted(member.pooled);

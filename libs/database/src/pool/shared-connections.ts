@@ -51,23 +51,29 @@ export class SharedConnections {
     return busy.length === 1 ? busy[0] : undefined;
   }
 
-  /** The first one with little to do, else the one with the least, below `cap`; undefined when all are full. */
+  /** The first one with little to do, else the one with the least that has room; undefined when all are full. */
   pick(needsPrimary: boolean, cap: number): LaneMember | undefined {
     let best: LaneMember | undefined;
     for (const member of this.open) {
       if (!member.mayAnswer(needsPrimary)) continue;
       if (member.size < FILL) return member;
-      if (member.size < cap && (best === undefined || member.size < best.size)) best = member;
+      if (member.hasRoom(cap) && (best === undefined || member.size < best.size)) best = member;
     }
     return this.takeAnother() ?? best;
   }
 
-  /** One with little to do, that nothing is held against; else another one, of those that were used last. */
-  pickUnsuspected(needsPrimary: boolean): LaneMember | undefined {
-    const fit = this.open.find(
-      (member) => member.size < FILL && !member.isSuspect && member.mayAnswer(needsPrimary),
-    );
-    return fit ?? this.takeAnother();
+  /**
+   * One with little to do, that nothing is held against; else another one, of those that were used last; else the one with
+   * the least that has room.
+   */
+  pickUnsuspected(needsPrimary: boolean, cap: number): LaneMember | undefined {
+    let best: LaneMember | undefined;
+    for (const member of this.open) {
+      if (member.isSuspect || !member.mayAnswer(needsPrimary)) continue;
+      if (member.size < FILL) return member;
+      if (member.hasRoom(cap) && (best === undefined || member.size < best.size)) best = member;
+    }
+    return this.takeAnother() ?? best;
   }
 
   /** The pool has lent a connection. */
