@@ -36,10 +36,10 @@ const NO_PREFACE: readonly string[] = Object.freeze([]);
 const CANCEL_TIMEOUT_MS = 1_000;
 /** Reads that leave in one turn, up to which each is answered by itself: with so few, each would wait for the others. */
 const FEW = 4;
-/** Reads that a connection may have under way while they take no longer than {@link WORK_MS}. */
-const MOST = 256;
-/** Time that reads under way may take in all, beyond those that any connection may have, in ms: so long one waits behind them. */
-const WORK_MS = 2;
+/** Reads under way at a time, whatever they take: more where the network is slow. */
+const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
+/** Reads under way at a time while they usually take less than `workMs` in all, for which one comes to wait behind them. */
+const QUICK = { max: 256, workMs: 2 };
 /** Reads that are answered together: with more of them a caller waits longer, and the server gains little. */
 const BATCH = 8;
 
@@ -96,9 +96,12 @@ export class LaneMember implements Sharer {
     return !needsPrimary || this.pooled.connection.isStandby !== true;
   }
 
-  /** Whether there is room for another read: below `cap`, or while those under way are quick. */
-  hasRoom(cap: number): boolean {
-    return this.size < cap || (this.size < MOST && this.workMs < WORK_MS);
+  /** Whether there is room for another read. */
+  get hasRoom(): boolean {
+    const { size, workMs } = this;
+    if (size < QUICK.max && workMs < QUICK.workMs) return true;
+    const { base, perMs, max } = IN_FLIGHT;
+    return size < Math.min(max, Math.round(base + this.home.roundTrip.ms * perMs));
   }
 
   /** What its first reads usually take, in ms. */

@@ -48,8 +48,6 @@ export interface Rescuer {
   alone(trip: Trip): void;
 }
 
-/** Reads under way on one connection at a time, whatever they take: more where the network is slow. */
-const IN_FLIGHT = { base: 16, perMs: 16, max: 64 };
 /** Time between two looks for those that take too long, in ms. */
 const LOOK_MS = 1;
 /** A connection returns to the pool after this time, however busy it is, in ms: others wait, and it ages. */
@@ -135,7 +133,7 @@ export class Lane implements MemberHome, Sharing {
       return false;
     }
     this.rescuer ??= rescuer;
-    const member = this.shared.pick(trip.needsPrimary, this.cap);
+    const member = this.shared.pick(trip.needsPrimary);
     if (member === undefined) this.wait(trip, fingerprint, nowMs);
     else this.send(trip, fingerprint, member);
     return true;
@@ -194,7 +192,7 @@ export class Lane implements MemberHome, Sharing {
   rescued(trip: Trip, slot: LaneSlot): void {
     this.rescuedCount++;
     const isFirst = slot.from === undefined;
-    const member = isFirst ? this.shared.pickUnsuspected(trip.needsPrimary, this.cap) : undefined;
+    const member = isFirst ? this.shared.pick(trip.needsPrimary, 'unsuspected') : undefined;
     if (member === undefined) this.rescuer?.alone(trip);
     else this.sendTo(member, trip, slot.fingerprint, slot);
   }
@@ -263,16 +261,9 @@ export class Lane implements MemberHome, Sharing {
     this.timer = undefined;
   }
 
-  /** Reads that one connection may have under way. */
-  private get cap(): number {
-    const { base, perMs, max } = IN_FLIGHT;
-    return Math.min(max, Math.round(base + this.roundTrip.ms * perMs));
-  }
-
   /** Those whose turn it is, as far as there is room. */
   private serve(member: LaneMember, nowMs: number): void {
-    const { cap } = this;
-    while (member.hasRoom(cap)) {
+    while (member.hasRoom) {
       const waiter = this.parts.admission.next(nowMs);
       if (waiter === undefined) break;
       waiter.granted(member.pooled);

@@ -51,27 +51,17 @@ export class SharedConnections {
     return busy.length === 1 ? busy[0] : undefined;
   }
 
-  /** The first one with little to do, else the one with the least that has room; undefined when all are full. */
-  pick(needsPrimary: boolean, cap: number): LaneMember | undefined {
+  /**
+   * The first one with little to do; else another one, of those that were used last; else the one with the least that has
+   * room; undefined when all are full. `unsuspected` leaves out those whose first read may be slow.
+   */
+  pick(needsPrimary: boolean, which: 'any' | 'unsuspected' = 'any'): LaneMember | undefined {
     let best: LaneMember | undefined;
     for (const member of this.open) {
       if (!member.mayAnswer(needsPrimary)) continue;
+      if (which === 'unsuspected' && member.isSuspect) continue;
       if (member.size < FILL) return member;
-      if (member.hasRoom(cap) && (best === undefined || member.size < best.size)) best = member;
-    }
-    return this.takeAnother() ?? best;
-  }
-
-  /**
-   * One with little to do, that nothing is held against; else another one, of those that were used last; else the one with
-   * the least that has room.
-   */
-  pickUnsuspected(needsPrimary: boolean, cap: number): LaneMember | undefined {
-    let best: LaneMember | undefined;
-    for (const member of this.open) {
-      if (member.isSuspect || !member.mayAnswer(needsPrimary)) continue;
-      if (member.size < FILL) return member;
-      if (member.hasRoom(cap) && (best === undefined || member.size < best.size)) best = member;
+      if (member.hasRoom && (best === undefined || member.size < best.size)) best = member;
     }
     return this.takeAnother() ?? best;
   }

@@ -51,7 +51,7 @@ interface Borrowing {
 }
 
 /**
- * TypeORM takes a connection for each query, by a callback inside of two promises: a tenth of what a short query costs it.
+ * TypeORM takes a connection for each query, by a callback inside of two promises: 7 % of what a short query costs it.
  * It is told of a driver without pools as ever.
  */
 function lendAtOnce(driver: Borrowing): void {

@@ -57,7 +57,7 @@ export function planCells(
   parsers: readonly Parse[],
 ): readonly Cell[] {
   return columns.map((column, index) =>
-    planCell(column, formats?.[index] ?? 0, parsers[index] ?? asItIs),
+    planCell(column, formats?.[index] ?? 0, parsers[index] as Parse),
   );
 }
 

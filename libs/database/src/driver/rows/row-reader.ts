@@ -8,8 +8,10 @@ import type { Parse } from './parsers.js';
 import { kindOf, planCells } from './plan.js';
 import type { Cell } from './plan.js';
 
-type Formats = readonly (0 | 1)[] | undefined;
-type RowMode = 'object' | 'array';
+/** Formats that were asked for, by column; undefined is text for all. */
+export type Formats = readonly (0 | 1)[] | undefined;
+/** The shape of a row. */
+export type RowMode = 'object' | 'array';
 
 /**
  * Reads one row: `at` is the offset of the first byte after message type and length (the int16 column count); the

@@ -5,11 +5,8 @@ import type { TypeParsers } from '../../query/query.js';
 import { parsersOf, watchParsers } from '../rows/parsers.js';
 import { chooseFormats } from '../rows/plan.js';
 import { newRowReader, RowPlan } from '../rows/row-reader.js';
-import type { RowReader } from '../rows/row-reader.js';
+import type { Formats, RowMode, RowReader } from '../rows/row-reader.js';
 import { readColumns } from './server-messages.js';
-
-type Formats = readonly (0 | 1)[] | undefined;
-type RowMode = 'object' | 'array';
 
 /** Layouts that are remembered; the oldest one goes first. To plan one costs 3 us, and 1 us more for each column. */
 const MAX_LAYOUTS = 500;
